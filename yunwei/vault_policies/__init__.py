@@ -1,0 +1,69 @@
+"""Vault policies of least privilege: one for each job and system, rendered from the templates beside this file."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from yunwei.errors import UsageError
+
+_HERE = Path(__file__).resolve().parent
+_SUFFIX = ".hcl.j2"
+
+JOBS: tuple[str, ...] = tuple(sorted(p.name.removesuffix(_SUFFIX) for p in _HERE.glob("[a-z]*" + _SUFFIX)))
+
+# A name is part of a path with globs: "*", "+" and "/" in it would widen the policy.
+_NAME = re.compile(r"[a-z][a-z0-9_-]{0,62}\Z")
+
+
+def policy_name(job: str, system: str) -> str:
+    """Return the name under which Vault keeps the policy, which is also the name of the timer's AppRole."""
+    return f"{_checked('job', job)}-{_checked('system', system)}"
+
+
+def render(job: str, system: str, *, mount: str = "yunwei", transit_key: str = "ledger") -> str:
+    """Return the policy (HCL) that lets one job work for one system and read nothing of another.
+
+    Args:
+        job: one of `JOBS`.
+        system: the system's id, as in the inventory's policy.
+        mount: the KV v2 mount that holds the secrets and locks.
+        transit_key: the key in mount `transit` that signs the ledger.
+
+    Raises:
+        UsageError: the job has no template, or a name could widen the policy.
+    """
+    if job not in JOBS:
+        raise UsageError(f"job {job!r} has no Vault policy; known are {', '.join(JOBS)}: name one of them")
+    names = {
+        "system": _checked("system", system),
+        "mount": _checked("mount", mount),
+        "transit_key": _checked("transit key", transit_key),
+    }
+    return _environment().get_template(job + _SUFFIX).render(job=job, **names)
+
+
+def identity_policies(
+    jobs: Iterable[str], systems: Iterable[str], *, mount: str = "yunwei", transit_key: str = "ledger"
+) -> dict[str, str]:
+    """Return policy name → HCL for an identity that may run these jobs for these systems."""
+    wanted = list(systems)
+    return {
+        policy_name(job, system): render(job, system, mount=mount, transit_key=transit_key)
+        for job in jobs
+        for system in wanted
+    }
+
+
+def _environment() -> Environment:
+    # HCL is no HTML; _checked() admits no character that could end a string.
+    return Environment(loader=FileSystemLoader(_HERE), undefined=StrictUndefined, autoescape=False, trim_blocks=True)  # noqa: S701
+
+
+def _checked(kind: str, name: str) -> str:
+    if not _NAME.match(name):
+        raise UsageError(f"{kind} {name!r} cannot stand in a Vault path; allowed are a-z, 0-9, '-' and '_': rename it")
+    return name
