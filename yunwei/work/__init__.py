@@ -1,0 +1,1 @@
+"""Policy, job and options turned into the unit of work of each system; shapes are in `yunwei.work.shapes`."""

@@ -1,0 +1,302 @@
+"""The unit of work of each job and system: what the gate hands to the acting modules, as plain JSON.
+
+Nothing here is secret. `secret` fields name the secret below `systems/<system>/` in Vault; the module finds its value
+under the same name in its `secrets` argument. Times are ISO 8601 in UTC. A value is never left out: what does not
+apply is `None` or an empty list.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, TypedDict
+
+Kind = Literal["database", "files"]
+SiteName = Literal["local", "miyun"]
+
+
+class DueWork(TypedDict):
+    """When an item is due: it is, if no accepted backup of it started at or after `last_scheduled`."""
+
+    last_scheduled: str
+    """The latest scheduled moment that is not later than the work's `now`."""
+    next_due: str
+    """The first scheduled moment after `now`."""
+
+
+class BackUpItemWork(TypedDict):
+    """One database or file set to be pulled."""
+
+    item: str
+    """`database:<name>` or `files:<name>`."""
+    slug: str
+    """`database-<name>` or `files-<name>`: safe as part of a file name."""
+    kind: Kind
+    name: str
+    """The word after `dump` or `files` in the forced command."""
+    engine: str | None
+    """`postgresql`, `kingbase`, `dameng`, `oracle`; None for files."""
+    no_driver: str | None
+    """Why this item cannot be judged (`could not judge: no driver for dameng`); None when a driver exists."""
+    source_host: str
+    source_address: str
+    source_port: int
+    account: str
+    """Always `yunwei-source`."""
+    secret: str
+    """`source-<host>`: {private_key, public_key}."""
+    ssh_options: list[str]
+    """Extra `-o` values that an old sshd needs, such as `HostKeyAlgorithms=+ssh-rsa`; mostly empty."""
+    full_every_days: int | None
+    """File sets: every so many days everything is read and hashed again; None for databases."""
+    lock_timeout_seconds: int | None
+    """Databases: how long the dump waits for a table lock; None for files."""
+    rpo_seconds: int
+    schedule: DueWork
+
+
+class BackUpWork(TypedDict):
+    """Module `backup_pull`, once per system on the backup server."""
+
+    system: str
+    repository: str
+    """Absolute path of the restic repository on the backup server; its password is secret `repository-local`."""
+    records: str
+    """Absolute path of the folder of accepted-backup records."""
+    known_hosts: list[str]
+    """Lines of a known_hosts file: every pinned key of the sources of this system and of nothing else."""
+    items: list[BackUpItemWork]
+    now: bool
+    """True: pull every item, due or not."""
+    time: str
+    """The moment that `schedule` was computed for."""
+    parallel: int
+    """Databases pulled at the same time."""
+
+
+class RemoteWork(TypedDict):
+    """A repository behind an SSH forced command."""
+
+    site: SiteName
+    address: str
+    port: int
+    user: str
+    path: str
+    """The repository's folder as the far side knows it, for the record only: the forced command fixes it."""
+    secret: str
+    """`miyun-append`, `miyun-read` or `local-read`: {private_key, public_key}."""
+    repository_secret: str
+    """`repository-miyun` or `repository-local`: {password}."""
+    host_keys: list[str]
+    """known_hosts lines that pin the far side."""
+    receipt_public_key: str | None
+    """OpenSSH public key that signs receipts (namespace `yunwei-receipt`); None for site local."""
+
+
+class SyncWork(TypedDict):
+    """Module `repository_copy`, once per system on the backup server."""
+
+    system: str
+    repository: str
+    records: str
+    items: list[str]
+    """Item ids that policy names; copies of anything else are reported, not made."""
+    remote: RemoteWork
+    bandwidth_kib_per_second: int
+    """0 is no limit."""
+    time: str
+
+
+class KeepWork(TypedDict):
+    """How many accepted backups of each item are kept: the newest of so many days, weeks, months, years."""
+
+    last: int
+    daily: int
+    weekly: int
+    monthly: int
+    yearly: int
+
+
+class PermissionWork(TypedDict):
+    """The client's written permission under which a rule deletes."""
+
+    reference: str
+    expires: str
+    """ISO date, the last day on which the rule may run."""
+
+
+class LegalHoldWork(TypedDict):
+    """A backup that must not be removed, whatever the rule says."""
+
+    item: str
+    record: str
+    """Record id, or a prefix of it of at least 8 characters."""
+    reason: str
+    until: str | None
+    """ISO date of the last day of the hold; None is until somebody ends it. Only holds in force are listed."""
+
+
+class RetireWork(TypedDict):
+    """Module `repository_retire`, once per system at the site whose rule it is."""
+
+    system: str
+    site: SiteName
+    repository: str
+    records: str
+    items: list[str]
+    keep: KeepWork
+    max_removals: int
+    permission: PermissionWork
+    legal_holds: list[LegalHoldWork]
+    needs_site: SiteName | None
+    """Only backups proven at this site may be removed; None at the last site of the chain."""
+    timezone: str
+    """IANA name: days, weeks and months begin there."""
+    time: str
+
+
+class ProbeWork(TypedDict):
+    """How the application proves that it is up."""
+
+    url: str
+    expect: str
+    """Text that the answer must contain."""
+    timeout_seconds: int
+
+
+class ApplicationWork(TypedDict):
+    """What must answer at the end of a restore."""
+
+    file_set: str
+    """Name of the file set that holds the program."""
+    command: list[str]
+    """Argument vector; paths without leading slash are below the restored root of the file set."""
+    environment: dict[str, str]
+    database: str | None
+    """Name of the database that it talks to."""
+    probe: ProbeWork
+
+
+class ServiceWork(TypedDict):
+    """A service of the system."""
+
+    host: str
+    unit: str
+    order: int
+
+
+class TargetsWork(TypedDict):
+    """What the contract promises."""
+
+    rto_seconds: int
+    rpo_seconds: int
+    production_bytes: int
+
+
+class RestoreItemWork(TypedDict):
+    """One item to be restored."""
+
+    item: str
+    slug: str
+    kind: Kind
+    name: str
+    engine: str | None
+    no_driver: str | None
+    record: str | None
+    """Record id (or prefix) asked for; None is the newest accepted one at the site."""
+    source_host: str
+    target_host: str
+    """Inventory name of the host that receives it."""
+    port: int | None
+    """Databases: the port of the production server (never used for a scratch instance)."""
+    paths: list[str]
+    """File sets: the absolute paths that policy names; empty for databases."""
+    rpo_seconds: int
+
+
+class PartWork(TypedDict):
+    """A part of a system that `recover` was asked for; every field None or empty means the whole system."""
+
+    database: str | None
+    table: str | None
+    """`schema.table` as the manifest spells it."""
+    into_schema: str | None
+    files: str | None
+    """Glob over absolute paths."""
+    into_dir: str | None
+
+
+class EndpointWork(TypedDict):
+    """A place in production that a drill host must not reach."""
+
+    host: str
+    address: str
+    port: int
+
+
+class RestoreWork(TypedDict):
+    """Modules `restore_*`, for the drill and for recovery alike."""
+
+    system: str
+    restore_id: str
+    """Same for all modules of one restore; letters, digits and hyphens."""
+    mode: Literal["drill", "recover"]
+    site: SiteName
+    remote: RemoteWork | None
+    """Where to read from over SSH; None when site is local and policy names no read account there."""
+    repository: str | None
+    """Site local: absolute path of the repository on `backup_server`; None for miyun."""
+    records: str | None
+    """Site local: folder of records on `backup_server`; None for miyun."""
+    backup_server: str | None
+    """Site local: inventory name of the backup server; None for miyun (which must work without it)."""
+    items: list[RestoreItemWork]
+    part: PartWork
+    target_hosts: list[str]
+    target_groups: dict[str, list[str]]
+    """Inventory groups of each target host, for the record of the guard."""
+    targets: TargetsWork
+    application: ApplicationWork | None
+    services: list[ServiceWork]
+    """In start order (ascending); stop in reverse. Always empty in a drill."""
+    replace: list[str]
+    """What may be overwritten, by item id (`database:mediation`) or absolute path; always empty in a drill."""
+    accepted: list[str] | None
+    """SHA-256 of every manifest that the ledger knows as accepted; None when the ledger could not be asked."""
+    source_endpoints: list[EndpointWork]
+    """Must NOT be reachable from the target; always empty for recover."""
+    work_dir: str
+    """Absolute path `<drill.work_dir>/<restore_id>` on the target."""
+    reserve_bytes: int
+    """Free space that must remain on the target."""
+    keep_on_failure: bool
+    time: str
+
+
+class SourceDatabaseWork(TypedDict):
+    """A database as `/etc/yunwei/source.json` names it."""
+
+    engine: str
+    port: int
+    os_user: str
+    lock_timeout_seconds: int
+
+
+class SourceFileSetWork(TypedDict):
+    """A file set as `/etc/yunwei/source.json` names it."""
+
+    paths: list[str]
+    exclude: list[str]
+
+
+class SourceSystemWork(TypedDict):
+    """One system on one source host, the value below `systems` in `/etc/yunwei/source.json`."""
+
+    databases: dict[str, SourceDatabaseWork]
+    file_sets: dict[str, SourceFileSetWork]
+
+
+class SourceWork(TypedDict):
+    """What one source host may hand out, for the role that installs the source program."""
+
+    host: str
+    account: str
+    systems: dict[str, SourceSystemWork]
