@@ -64,7 +64,7 @@ def _printable(char):
 
 def _hex_bytes(error):
     wrong = bytearray(error.object[error.start : error.end])
-    return "".join(["\\x%02x" % code for code in wrong]), error.end
+    return "".join(["\\x%02x" % code for code in wrong]).encode("ascii").decode("ascii"), error.end
 
 
 codecs.register_error("yunwei_hex", _hex_bytes)
