@@ -1,0 +1,47 @@
+"""Every list of jobs that is kept in two places agrees."""
+
+from pathlib import Path
+
+import pytest
+
+from yunwei.errors import UsageError
+from yunwei.jobs import all_jobs, find_job
+from yunwei.paths import content_root
+
+# Set-up of hosts by their own administrators, and the second site's own retention: not jobs of the wrapper.
+SET_UP = {"prepare_hosts.yml", "prepare_miyun.yml", "retire_at_miyun.yml"}
+
+
+def test_every_job_is_a_playbook_of_the_same_name_and_back():
+    playbooks = {path.name for path in (content_root() / "playbooks").glob("*.yml")}
+    assert {job.playbook.name for job in all_jobs().values()} == playbooks - SET_UP
+    assert playbooks >= SET_UP
+
+
+def test_every_proof_of_a_job_exists():
+    proofs = {proof for job in all_jobs().values() for proof in job.proofs}
+    assert proofs
+    for proof in proofs:
+        assert (content_root() / "roles" / proof.role / "verify" / f"test_{proof.role}.py").is_file(), proof
+
+
+def test_an_unknown_job_names_the_nearest_one():
+    with pytest.raises(UsageError, match="Did you mean back-up"):
+        find_job("bakc-up")
+
+
+def test_every_role_has_its_parts():
+    roles = sorted(path for path in (content_root() / "roles").iterdir() if path.is_dir())
+    assert roles
+    missing = [str(path) for role in roles for path in _parts(role) if not path.is_file()]
+    assert missing == []
+
+
+def _parts(role: Path) -> list[Path]:
+    return [
+        role / "README.md",
+        role / "meta" / "argument_specs.yml",
+        role / "tasks" / "main.yml",
+        role / "verify" / f"test_{role.name}.py",
+        content_root() / "molecule" / role.name / "molecule.yml",
+    ]

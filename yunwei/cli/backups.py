@@ -1,0 +1,54 @@
+"""`yunwei backups`."""
+
+from __future__ import annotations
+
+import argparse
+
+from yunwei import launch
+from yunwei.cli import jobs, show
+from yunwei.jobs import find_job
+
+
+def show_list(options: argparse.Namespace) -> int:
+    """List accepted backups of one site."""
+    result = _launch(options, "list-backups", {})
+    if options.json:
+        show.json_document(result.document)
+    elif result.exit_code:
+        jobs.print_result(result, as_json=False)
+    else:
+        columns = ("system", "item", "record", "taken", "size", "verified", "at miyun")
+        show.table(columns, [_row(item) for item in result.document["items"]], f"backups at {options.site}")
+    return result.exit_code
+
+
+def _row(item: dict[str, object]) -> tuple[object, ...]:
+    record = str(item.get("record", ""))[:12]
+    return (
+        item.get("system"),
+        item.get("item"),
+        record,
+        item.get("snapshot_at"),
+        show.size(item.get("bytes")),
+        item.get("verified"),
+        item.get("miyun"),
+    )
+
+
+def verify(options: argparse.Namespace) -> int:
+    """Read a repository back and compare it with its records."""
+    part = "all" if options.all else options.part or "1/12"
+    result = _launch(options, "verify-backups", {"yunwei_part": part})
+    jobs.print_result(result, as_json=options.json)
+    return result.exit_code
+
+
+def _launch(options: argparse.Namespace, job: str, variables: dict[str, object]) -> launch.Result:
+    request = launch.Request(
+        find_job(job),
+        options.inventory,
+        options.system,
+        options.limit,
+        variables={"yunwei_site": options.site, **variables},
+    )
+    return launch.launch(request, show.progress)

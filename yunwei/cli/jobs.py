@@ -1,0 +1,72 @@
+"""`yunwei plan`, `yunwei run` and `yunwei verify`."""
+
+from __future__ import annotations
+
+import argparse
+
+from yunwei import launch, proofs, runner
+from yunwei.cli import show
+from yunwei.errors import UsageError
+from yunwei.jobs import find_job
+
+
+def plan(options: argparse.Namespace) -> int:
+    """Show exactly what a job would do; changes nothing."""
+    return _launch(options, check=True)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Run a job, prove its result, record both."""
+    return _launch(options, check=False)
+
+
+def _launch(options: argparse.Namespace, *, check: bool) -> int:
+    job = find_job(options.job)
+    if not job.launch:
+        raise UsageError(f"'{job.name}' has a command of its own; see yunwei --help")
+    runner.raise_on_termination()
+    variables = {"yunwei_now": True} if options.now else {}
+    request = launch.Request(job, options.inventory, options.system, options.limit, check, variables)
+    result = launch.launch(request, show.progress)
+    print_result(result, as_json=options.json)
+    return result.exit_code
+
+
+def print_result(result: launch.Result, *, as_json: bool) -> None:
+    """Print a run's result: one JSON document, or the summary table and what went wrong."""
+    document = result.document
+    if as_json:
+        show.json_document(document)
+        return
+    for failure in document["failures"]:
+        show.say(f"{failure['host']}: {show.printable(failure['task'])}: {show.printable(failure['message'])}")
+    if document["items"]:
+        title = f"{'plan of ' if document['check'] else ''}{document['job']}"
+        show.table(("host", "system", "item", "status", "detail"), show.item_rows(document["items"]), title)
+    if document["exit_code"] and document["reason"]:
+        show.say(show.printable(document["reason"]))
+    _print_verification(document)
+    print(f"{document['status']}  run {document['run_id']}")
+
+
+def _print_verification(document: dict[str, object]) -> None:
+    verification = document["verification"]
+    if not isinstance(verification, dict):
+        return
+    print(f"proofs: {verification['verdict']} ({verification['passed']} passed)")
+    for finding in verification["not_passed"]:
+        print(f"  {finding['verdict']}: {finding['role']} {finding['test']}: {show.printable(finding['reason'])}")
+
+
+def verify(options: argparse.Namespace) -> int:
+    """Prove the state that a job must have left."""
+    job = find_job(options.job)
+    if not job.proofs:
+        raise UsageError(f"'{job.name}' leaves no state on a host to prove")
+    result = proofs.prove(job, options.inventory, launch.known_systems(options.inventory, options.system))
+    if options.json:
+        show.json_document(result.to_json())
+    else:
+        rows = [(finding.role, finding.test, finding.verdict, finding.reason) for finding in result.findings]
+        show.table(("role", "proof", "verdict", "reason"), rows, job.name)
+    return {proofs.PASSED: 0, proofs.FAILED: 1}.get(result.verdict, 4)

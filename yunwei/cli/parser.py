@@ -1,0 +1,187 @@
+"""The words of the command line. Handlers are imported when called, so that `--help` is quick."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+from collections.abc import Callable
+from pathlib import Path
+
+import yunwei
+from yunwei.paths import default_inventory
+
+Handler = Callable[[argparse.Namespace], int]
+Commands = "argparse._SubParsersAction[argparse.ArgumentParser]"
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Return the parser; every command sets `handler`."""
+    parser = argparse.ArgumentParser(
+        prog="yunwei",
+        description="Operations and maintenance as code: backup, second site, restore drills, evidence.",
+        epilog="exit codes: 0 done, 1 failed, 2 usage or configuration, 3 refused by policy, 4 could not be judged",
+    )
+    parser.add_argument("--version", action="version", version=f"yunwei {yunwei.__version__}")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    _add_lab(commands)
+    _add_policy(commands)
+    _add_jobs(commands)
+    _add_backups(commands)
+    _add_drill(commands)
+    _add_recover(commands)
+    _add_evidence(commands)
+    return parser
+
+
+def _handler(name: str) -> Handler:
+    module, function = name.split(".")
+
+    def call(options: argparse.Namespace) -> int:
+        return int(getattr(importlib.import_module(f"yunwei.cli.{module}"), function)(options))
+
+    return call
+
+
+def _command(
+    commands: argparse._SubParsersAction[argparse.ArgumentParser], name: str, handler: str, text: str
+) -> argparse.ArgumentParser:
+    parser = commands.add_parser(name, help=text, description=text)
+    parser.set_defaults(handler=_handler(handler))
+    return parser
+
+
+def _with_inventory(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "-i", "--inventory", type=Path, default=default_inventory(), help="inventory folder (default: %(default)s)"
+    )
+    parser.add_argument("--json", action="store_true", help="print exactly one JSON document on standard output")
+
+
+def _with_run(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--system", action="append", default=[], metavar="S", help="only this system (may be repeated)")
+    parser.add_argument("--limit", metavar="HOSTS", help="only these inventory hosts, as Ansible's --limit")
+    parser.add_argument("--now", action="store_true", help="produce even where nothing is due")
+    _with_inventory(parser)
+
+
+def _add_lab(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    lab = commands.add_parser("lab", help="make, show, reset and remove the lab's hosts").add_subparsers(
+        metavar="ACTION", required=True
+    )
+    _command(lab, "up", "lab.up", "make the lab or what is missing of it")
+    status = _command(lab, "status", "lab.status", "show the lab's hosts and its Vault")
+    status.add_argument("--json", action="store_true", help="print exactly one JSON document on standard output")
+    _command(lab, "down", "lab.down", "remove the lab: its hosts, networks, keys and state")
+    reset = _command(lab, "reset", "lab.reset", "make one host, or every host, anew")
+    reset.add_argument("host", nargs="?", help="the host to make anew (default: all)")
+
+
+def _add_policy(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    _with_inventory(
+        _command(commands, "validate", "policy.validate", "check an inventory and its policy, every problem at once")
+    )
+    listing = _command(commands, "list", "policy.show_list", "list jobs, systems or hosts")
+    listing.add_argument("what", choices=("jobs", "systems", "hosts"))
+    _with_inventory(listing)
+
+
+def _add_jobs(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    for name, handler, text in (
+        ("plan", "jobs.plan", "show exactly what a job would do; changes nothing"),
+        ("run", "jobs.run", "run a job, prove its result, record both"),
+    ):
+        parser = _command(commands, name, handler, text)
+        parser.add_argument("job", help="a job of `yunwei list jobs`")
+        _with_run(parser)
+    verify = _command(commands, "verify", "jobs.verify", "prove the state that a job must have left")
+    verify.add_argument("job", help="a job of `yunwei list jobs`")
+    _with_run(verify)
+
+
+def _add_backups(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    backups = commands.add_parser("backups", help="list and verify backups").add_subparsers(
+        metavar="ACTION", required=True
+    )
+    listing = _command(backups, "list", "backups.show_list", "list accepted backups")
+    verify = _command(backups, "verify", "backups.verify", "read a repository back and compare it with its records")
+    for parser in (listing, verify):
+        parser.add_argument(
+            "--site", choices=("local", "miyun"), default="local", help="which site (default: %(default)s)"
+        )
+        _with_run(parser)
+    which = verify.add_mutually_exclusive_group()
+    which.add_argument("--part", metavar="n/t", help="read part n of t of all data; t runs read everything")
+    which.add_argument("--all", action="store_true", help="read all data")
+
+
+def _add_drill(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    drill = _command(
+        commands, "drill", "drill.drill", "restore a system onto an empty host, prove it, time it, destroy it"
+    )
+    drill.add_argument("--system", required=True, metavar="S", help="the system")
+    drill.add_argument(
+        "--site", choices=("miyun", "local"), default="miyun", help="restore from this site (default: %(default)s)"
+    )
+    drill.add_argument("--snapshot", metavar="ID", help="this backup record instead of the newest")
+    drill.add_argument(
+        "--keep-on-failure", action="store_true", help="leave a failed restore on the drill host to look at"
+    )
+    drill.add_argument(
+        "--participant", action="append", default=[], metavar="NAME=ROLE", help="who took part, for the report"
+    )
+    drill.add_argument(
+        "--lang", choices=("zh", "en"), default="zh", help="language of the report (default: %(default)s)"
+    )
+    drill.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        metavar="DIR",
+        help="folder for drill.json and drill.html (default: in the state folder)",
+    )
+    _with_inventory(drill)
+
+
+def _add_recover(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    recover = _command(commands, "recover", "drill.recover", "restore a system, a database, a table or files for real")
+    recover.add_argument("--system", required=True, metavar="S", help="the system")
+    recover.add_argument("--to", required=True, nargs="+", metavar="HOST", help="inventory hosts to restore to")
+    recover.add_argument(
+        "--site", choices=("miyun", "local"), default="local", help="restore from this site (default: %(default)s)"
+    )
+    recover.add_argument("--snapshot", metavar="ID", help="this backup record instead of the newest")
+    recover.add_argument("--database", metavar="D", help="only this database")
+    recover.add_argument("--table", metavar="SCHEMA.T", help="only this table of --database")
+    recover.add_argument("--into", metavar="SCHEMA|DIR", help="schema for --table, folder for --files")
+    recover.add_argument("--files", metavar="GLOB", help="only files whose absolute path matches")
+    recover.add_argument(
+        "--replace",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="allow this existing database or path to be replaced, after a safety copy",
+    )
+    _with_inventory(recover)
+
+
+def _add_evidence(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    evidence = commands.add_parser("evidence", help="the ledger of what was done").add_subparsers(
+        metavar="ACTION", required=True
+    )
+    _with_inventory(_command(evidence, "list", "evidence.show_list", "list the records"))
+    show = _command(evidence, "show", "evidence.show", "show one record, whole")
+    show.add_argument("id", help="a record's id, or a run's")
+    _with_inventory(show)
+    verify = _command(
+        evidence, "verify", "evidence.verify", "check every hash and signature; names the first bad record"
+    )
+    verify.add_argument(
+        "--public-key",
+        type=Path,
+        metavar="FILE",
+        help="the signing key's public half (default: the one stored in the ledger)",
+    )
+    _with_inventory(verify)
+    export = _command(evidence, "export", "evidence.export", "write the ledger as JSON lines")
+    export.add_argument("-o", "--output", type=Path, required=True, metavar="FILE", help="the file to write")
+    _with_inventory(export)

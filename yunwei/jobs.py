@@ -1,0 +1,78 @@
+"""The jobs: what each is for, which playbook runs it, which proofs follow it."""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass
+from pathlib import Path
+
+from yunwei.errors import UsageError
+from yunwei.paths import content_root
+
+
+@dataclass(frozen=True)
+class Proof:
+    """A role's testinfra file and the inventory group it is run against."""
+
+    role: str
+    group: str
+
+
+@dataclass(frozen=True)
+class Job:
+    """One job: `a-b` is `playbooks/a_b.yml`; `launch` says whether `yunwei run` starts it itself."""
+
+    name: str
+    summary: str
+    proofs: tuple[Proof, ...] = ()
+    launch: bool = True
+
+    @property
+    def playbook(self) -> Path:
+        """Return the job's playbook."""
+        return content_root() / "playbooks" / f"{self.name.replace('-', '_')}.yml"
+
+
+_JOBS = (
+    Job(
+        "back-up",
+        "Pull databases and files from their hosts into the local repositories and accept what was proven",
+        (
+            Proof("backup_source", "sources"),
+            Proof("backup_server", "backup_servers"),
+            Proof("backup_pull", "backup_servers"),
+        ),
+    ),
+    Job(
+        "sync-to-miyun",
+        "Copy accepted backups to the second site and fetch its signed receipt",
+        (Proof("miyun_sync", "backup_servers"),),
+    ),
+    Job(
+        "retire-backups",
+        "Retire local backups that policy no longer keeps",
+        (Proof("backup_retention", "backup_servers"),),
+    ),
+    Job("list-backups", "List accepted backups and their copies", launch=False),
+    Job("verify-backups", "Read repositories back and compare them with their records", launch=False),
+    Job("drill-restore", "Restore a system onto an empty host, prove it equal, time it, destroy it", launch=False),
+    Job("recover-system", "Restore a system, a database, a table or files for real", launch=False),
+)
+
+
+def all_jobs() -> dict[str, Job]:
+    """Return every job by name, in the order of a day's work."""
+    return {job.name: job for job in _JOBS}
+
+
+def find_job(name: str) -> Job:
+    """Return the job called `name`.
+
+    Raises `UsageError` naming the nearest job where there is none.
+    """
+    jobs = all_jobs()
+    if name in jobs:
+        return jobs[name]
+    near = difflib.get_close_matches(name, jobs, n=1)
+    hint = f" Did you mean {near[0]}?" if near else ""
+    raise UsageError(f"there is no job '{name}'; jobs: {', '.join(jobs)}.{hint}")

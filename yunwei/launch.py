@@ -1,0 +1,117 @@
+"""Runs a job to its end: playbook, what its record says, proofs, and the record of the proofs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from yunwei import ledger, policy, proofs, runner
+from yunwei.errors import UsageError
+from yunwei.jobs import Job
+
+_EXIT_CODES = {"done": 0, "failed": 1, "refused": 3, "could not judge": 4}
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a person asked for."""
+
+    job: Job
+    inventory: Path
+    systems: Sequence[str] = ()
+    limit: str | None = None
+    check: bool = False
+    variables: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a run came to, as shown and as returned by `--json`."""
+
+    document: dict[str, Any]
+
+    @property
+    def exit_code(self) -> int:
+        """Return the command's exit code."""
+        return int(self.document["exit_code"])
+
+
+def launch(request: Request, progress: runner.Progress) -> Result:
+    """Run a job, prove what it left unless it only looked, and return what was recorded.
+
+    Raises `PolicyError` or `UsageError` before anything starts where policy or a name is wrong.
+    """
+    systems = known_systems(request.inventory, request.systems)
+    outcome = runner.run(_to_launch(request, systems), progress)
+    document = _document(request, outcome)
+    if not request.check and document["exit_code"] == 0 and request.job.proofs:
+        _prove(request, systems, document)
+    return Result(document)
+
+
+def known_systems(inventory: Path, asked: Sequence[str]) -> list[str]:
+    """Return the systems asked for, or all of the policy.
+
+    Raises `UsageError` naming the nearest system where one is unknown.
+    """
+    known = policy.load(inventory).systems
+    for name in asked:
+        if name not in known:
+            raise UsageError(policy.unknown_name("system", name, known))
+    return list(asked) or list(known)
+
+
+def _to_launch(request: Request, systems: Sequence[str]) -> runner.Launch:
+    variables = {"yunwei_systems": list(systems), **(request.variables or {})}
+    return runner.Launch(request.job.playbook, request.inventory, variables, request.limit, request.check)
+
+
+def _document(request: Request, outcome: runner.Outcome) -> dict[str, Any]:
+    record = ledger.find_run(outcome.run_id)
+    status = str(record["status"]) if record else "failed"
+    if status == "done" and outcome.return_code != 0:
+        status = "failed"
+    tasks = record.get("tasks", []) if record else []
+    return {
+        "run_id": outcome.run_id,
+        "job": request.job.name,
+        "check": request.check,
+        "status": status,
+        "exit_code": _EXIT_CODES.get(status, 1),
+        "hosts": record.get("hosts", {}) if record else {},
+        "items": list(_items(tasks)),
+        "failures": [vars(failure) for failure in outcome.failures],
+        "results": [task for task in tasks if task.get("yunwei")],
+        "reason": record.get("reason") if record else _last_lines(outcome.output),
+        "evidence_id": record.get("id") if record else None,
+        "verification": None,
+    }
+
+
+def _items(tasks: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = []
+    for task in tasks:
+        summary = task.get("yunwei") or {}
+        rows.extend(
+            {"host": task["host"], "system": summary.get("system"), **item} for item in summary.get("items", [])
+        )
+    return rows
+
+
+def _last_lines(output: str, count: int = 6) -> str:
+    lines = [line for line in output.splitlines() if line.strip()]
+    return "\n".join(lines[-count:])
+
+
+def _prove(request: Request, systems: Sequence[str], document: dict[str, Any]) -> None:
+    result = proofs.prove(request.job, request.inventory, systems)
+    document["verification"] = result.to_json()
+    document["verification"]["evidence_id"] = ledger.record_verification(
+        document["run_id"], request.inventory, result.to_json()
+    )
+    if result.verdict == proofs.FAILED:
+        document.update(status="failed", exit_code=1)
+    elif result.verdict == proofs.COULD_NOT_JUDGE:
+        document.update(status="could not judge", exit_code=4)

@@ -1,0 +1,103 @@
+"""Runs the roles' testinfra proofs and says what they found."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from yunwei.jobs import Job, Proof
+from yunwei.paths import content_root
+from yunwei.runner import environment, inventory_source
+
+PASSED, FAILED, COULD_NOT_JUDGE = "passed", "failed", "could not judge"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One proof on one host: its role, test, verdict and, when it is not good, the reason."""
+
+    role: str
+    test: str
+    verdict: str
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class ProofResult:
+    """Everything the proofs of one job found."""
+
+    findings: tuple[Finding, ...]
+
+    @property
+    def verdict(self) -> str:
+        """Return `failed` before `could not judge` before `passed`; no finding at all is `could not judge`."""
+        verdicts = {finding.verdict for finding in self.findings}
+        if FAILED in verdicts:
+            return FAILED
+        return PASSED if verdicts == {PASSED} else COULD_NOT_JUDGE
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the result as the ledger and `--json` show it."""
+        bad = [asdict(finding) for finding in self.findings if finding.verdict != PASSED]
+        return {"verdict": self.verdict, "passed": len(self.findings) - len(bad), "not_passed": bad}
+
+
+def prove(job: Job, inventory: Path, systems: Sequence[str]) -> ProofResult:
+    """Run every proof of a job against the inventory's hosts, over the same SSH settings as the job."""
+    findings: list[Finding] = []
+    for proof in job.proofs:
+        findings.extend(_prove_role(proof, inventory, systems))
+    return ProofResult(tuple(findings))
+
+
+def _prove_role(proof: Proof, inventory: Path, systems: Sequence[str]) -> list[Finding]:
+    test_file = content_root() / "roles" / proof.role / "verify" / f"test_{proof.role}.py"
+    if not test_file.is_file():
+        return [Finding(proof.role, "", COULD_NOT_JUDGE, f"{test_file} is missing")]
+    with tempfile.TemporaryDirectory(prefix="yunwei-proof-") as folder:
+        outcomes = Path(folder) / "outcomes.json"
+        done = subprocess.run(
+            _command(test_file, proof.group, inventory),
+            env=_environment(inventory, systems, outcomes),
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        return _findings(proof.role, outcomes, done.stdout + done.stderr)
+
+
+def _command(test_file: Path, group: str, inventory: Path) -> list[str]:
+    return [
+        *(sys.executable, "-m", "pytest", str(test_file), "-q", "-p", "no:cacheprovider", "-p", "yunwei.proofs.plugin"),
+        *("-c", os.devnull, f"--rootdir={content_root()}"),
+        *(f"--hosts=ansible://{group}", f"--ansible-inventory={inventory_source(inventory)}"),
+    ]
+
+
+def _environment(inventory: Path, systems: Sequence[str], outcomes: Path) -> dict[str, str]:
+    return {
+        **os.environ,
+        **environment(),
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "YUNWEI_INVENTORY": str(inventory),
+        "YUNWEI_SYSTEMS": ",".join(systems),
+        "YUNWEI_PROOF_OUTCOMES": str(outcomes),
+    }
+
+
+def _findings(role: str, outcomes: Path, output: str) -> list[Finding]:
+    try:
+        entries = json.loads(outcomes.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        entries = []
+    if not entries:
+        return [Finding(role, "", COULD_NOT_JUDGE, f"no proof ran: {output.strip()[-600:]}")]
+    return [Finding(role, entry["test"], entry["verdict"], entry["reason"]) for entry in entries]
