@@ -1,0 +1,77 @@
+"""The lab of slot `check`: made once by ./check, shared by every test that needs hosts."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+BIN = Path(sys.executable).parent
+
+
+@dataclass(frozen=True)
+class Lab:
+    """The lab's hosts and the commands that a user would type."""
+
+    slot: str
+    inventory: Path
+
+    def podman(self, host: str, *command: str, check: bool = True, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
+        """Run a command as root inside a host, past SSH: the way damage is made and looked at."""
+        return subprocess.run(
+            ["podman", "exec", "-i", f"yunwei-{self.slot}-{host}", *command],
+            capture_output=True,
+            text=True,
+            errors="surrogateescape",
+            input=stdin or "",
+            check=check,
+        )
+
+    def engine(self, *words: str) -> subprocess.CompletedProcess[str]:
+        """Run podman itself on this lab's containers, such as `stop app1`."""
+        *action, host = words
+        return subprocess.run(["podman", *action, f"yunwei-{self.slot}-{host}"], capture_output=True, text=True, check=True)
+
+    def run(self, *words: str, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+        """Run `yunwei` against this lab's inventory."""
+        return subprocess.run(
+            [str(BIN / "yunwei"), *words],
+            capture_output=True,
+            text=True,
+            env={**os.environ, "YUNWEI_INVENTORY": str(self.inventory), **(env or {})},
+            check=False,
+        )
+
+    def json(self, *words: str, expect: int = 0) -> Any:
+        """Run `yunwei … --json`, require its exit code and return the one document."""
+        done = self.run(*words, "--json")
+        assert done.returncode == expect, f"exit {done.returncode}\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
+        return json.loads(done.stdout)
+
+    def playbook(self, name: str, *words: str, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+        """Run a playbook the plain way, without the wrapper."""
+        root = Path(__file__).resolve().parents[2]
+        return subprocess.run(
+            [str(BIN / "ansible-playbook"), "-i", str(self.inventory / "hosts.yml"), f"playbooks/{name}.yml", *words],
+            cwd=root,
+            capture_output=True,
+            text=True,
+            env={**os.environ, **(env or {})},
+            check=False,
+        )
+
+
+@pytest.fixture(scope="session")
+def lab() -> Lab:
+    """Return the running lab; a missing one is an error, not a skip."""
+    slot = os.environ.get("YUNWEI_LAB_SLOT", "check")
+    inventory = Path(os.environ.get("YUNWEI_INVENTORY", f"/dev/shm/yunwei-lab-{slot}/inventory"))
+    if not (inventory / "hosts.yml").is_file():
+        pytest.fail(f"the lab of slot {slot} is not up: YUNWEI_LAB_SLOT={slot} yunwei lab up")
+    return Lab(slot, inventory)
