@@ -1,0 +1,66 @@
+"""A proof that fails, one that cannot connect and one that is missing are told apart."""
+
+from pathlib import Path
+
+import pytest
+
+from yunwei import proofs
+from yunwei.jobs import Job, Proof
+
+INVENTORY = """
+all:
+  hosts:
+    here: {ansible_connection: local}
+    away: {ansible_host: 127.0.0.1, ansible_port: 1, ansible_user: nobody}
+"""
+
+
+@pytest.fixture
+def inventory(tmp_path: Path) -> Path:
+    (tmp_path / "hosts.yml").write_text(INVENTORY, encoding="utf-8")
+    return tmp_path
+
+
+@pytest.fixture
+def prove(tmp_path: Path, inventory: Path, monkeypatch: pytest.MonkeyPatch):
+    def run(body: str, group: str = "here") -> proofs.ProofResult:
+        folder = tmp_path / "roles" / "sample" / "verify"
+        folder.mkdir(parents=True)
+        (folder / "test_sample.py").write_text(body, encoding="utf-8")
+        monkeypatch.setattr(proofs, "content_root", lambda: tmp_path)
+        return proofs.prove(Job("sample", "", (Proof("sample", group),)), inventory, ["mediation"])
+
+    return run
+
+
+def test_a_true_proof_passes_and_sees_systems_and_inventory(prove, inventory):
+    body = f"""
+import os
+def test_it(host):
+    assert host.file("/etc/passwd").exists
+    assert os.environ["YUNWEI_SYSTEMS"] == "mediation"
+    assert os.environ["YUNWEI_INVENTORY"] == {str(inventory)!r}
+"""
+    result = prove(body)
+    assert result.verdict == "passed", result.findings
+
+
+def test_a_false_proof_fails_and_says_what(prove):
+    result = prove("def test_it(host):\n    assert host.file('/etc/passwd').size == 0, 'passwd is not empty'\n")
+    assert result.verdict == "failed"
+    assert "passwd is not empty" in result.findings[0].reason
+
+
+def test_no_connection_could_not_be_judged(prove):
+    result = prove("def test_it(host):\n    assert host.file('/etc/passwd').exists\n", group="away")
+    assert result.verdict == "could not judge"
+
+
+def test_no_proof_at_all_could_not_be_judged(prove):
+    assert prove("").verdict == "could not judge"
+
+
+def test_a_missing_file_could_not_be_judged(inventory):
+    result = proofs.prove(Job("none", "", (Proof("no_such_role", "here"),)), inventory, [])
+    assert result.verdict == "could not judge"
+    assert "missing" in result.findings[0].reason
