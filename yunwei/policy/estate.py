@@ -1,0 +1,98 @@
+"""The estate: sites, Vault, drill hosts; the file `policy/estate.yml`."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+from zoneinfo import ZoneInfo, available_timezones
+
+from pydantic import AfterValidator, Field
+
+from yunwei.policy.base import AbsolutePath, Model, Name, Port, refuse
+from yunwei.policy.suggest import did_you_mean
+
+SiteName = Literal["local", "miyun"]
+
+
+def _known_zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (KeyError, ValueError, OSError):  # unknown, not a relative path, a folder of zones
+        hint = did_you_mean(name, available_timezones())
+        raise refuse(repr(name), "an IANA time zone such as Asia/Shanghai", hint) from None
+    return name
+
+
+class Login(Model):
+    """How the wrapper logs in to Vault."""
+
+    method: Literal["userpass", "approle"] = Field(description="userpass for people, approle for timers")
+    credentials_file: AbsolutePath = Field(description="a file of mode 0600 on tmpfs; $YUNWEI_LOGIN_FILE overrides it")
+
+
+class VaultSettings(Model):
+    """Where secrets come from."""
+
+    address: str = Field(pattern=r"^https://[^/\s]+$", description="https://host:port")
+    ca_file: AbsolutePath = Field(description="the certificate that signed the server's")
+    mount: Name = Field(description="the KV version 2 mount")
+    transit_key: Name = Field(description="the transit key that signs the ledger")
+    login: Login = Field(description="method and credentials_file")
+
+
+class LocalSite(Model):
+    """The dedicated backup server of the local site."""
+
+    backup_server: str = Field(description="a host of the inventory")
+    path: AbsolutePath = Field(description="the folder of the repositories")
+    read_user: Name | None = Field(default=None, description="an account with a forced command that only reads")
+
+
+class MiyunSite(Model):
+    """The second site; its administrator alone has a shell there."""
+
+    address: str = Field(pattern=r"^[A-Za-z0-9.:-]+$", description="an address or a host name")
+    port: Port = Field(default=22, description="the SSH port")
+    append_user: Name = Field(description="the account whose forced command only appends")
+    read_user: Name = Field(description="the account whose forced command only reads")
+    path: AbsolutePath = Field(description="the folder of the repositories there")
+    receipt_public_key_file: AbsolutePath = Field(description="the public key that signs receipts")
+    bandwidth_kib_per_second: int = Field(default=0, ge=0, description="a number of KiB/s, 0 is no limit")
+
+
+class Sites(Model):
+    """Where copies are kept."""
+
+    local: LocalSite = Field(description="the dedicated backup server")
+    miyun: MiyunSite = Field(description="the second site")
+
+
+class Drill(Model):
+    """Where restores are tried."""
+
+    hosts: list[str] = Field(min_length=1, description="empty hosts of the inventory outside production")
+    work_dir: AbsolutePath = Field(description="the folder that a restore works below")
+    reserve_bytes: int = Field(ge=0, description="bytes of free space that a restore leaves")
+
+
+class Lock(Model):
+    """The lock of a system."""
+
+    lease_seconds: int = Field(ge=60, le=7 * 86400, description="60 to 604800 seconds")
+
+
+class Estate(Model):
+    """What all systems share."""
+
+    name: Name = Field(description="a short name")
+    timezone: Annotated[str, AfterValidator(_known_zone)] = Field(description="an IANA time zone")
+    vault: VaultSettings = Field(description="address, ca_file, mount, transit_key, login")
+    known_hosts_file: AbsolutePath = Field(description="the pinned host keys")
+    sites: Sites = Field(description="local and miyun")
+    drill: Drill = Field(description="hosts, work_dir, reserve_bytes")
+    lock: Lock = Field(description="lease_seconds")
+    production_group: Name = Field(default="production", description="the group that no drill host may be in")
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """Return the time zone in which schedules are meant."""
+        return ZoneInfo(self.timezone)

@@ -1,0 +1,144 @@
+"""The estate as a whole: sites and drill hosts, systems beside each other, systems against the contract."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import date
+from pathlib import PurePosixPath
+from typing import Any
+
+from yunwei.policy.contract import Contract, Section
+from yunwei.policy.draft import Draft, mapping, sequence, text
+from yunwei.policy.engines import ENGINES
+from yunwei.policy.estate import Estate
+from yunwei.policy.inventory import Inventory
+from yunwei.policy.problems import Problem, key_path, shown
+from yunwei.policy.schedule import PERIOD_SECONDS
+from yunwei.policy.suggest import did_you_mean
+from yunwei.policy.system import System
+from yunwei.policy.system_checks import ITEM_LISTS
+
+SSH_OPTIONS = "yunwei_source_ssh_options"
+# Only what an old sshd needs, and only added to the defaults: host keys stay checked, nothing is weakened for others.
+_SSH_OPTION = re.compile(
+    r"^(HostKeyAlgorithms|PubkeyAcceptedAlgorithms|PubkeyAcceptedKeyTypes|KexAlgorithms|Ciphers|MACs)=\+[A-Za-z0-9@.,-]+$"
+)
+
+
+def check_estate(draft: Draft[Estate], inventory: Inventory) -> Iterator[Problem]:
+    """Yield the problems of sites and drill hosts against the inventory."""
+    production = draft.text("production_group") or "production"
+    if production not in inventory.groups:
+        hint = did_you_mean(production, inventory.groups)
+        yield draft.problem(("production_group",), f"'{production}', which is no group of hosts.yml", "a group", hint)
+    server = text(mapping(mapping(draft.content, "sites"), "local"), "backup_server")
+    for place, name in [(("sites", "local", "backup_server"), server), *_drill_hosts(draft)]:
+        if name is not None and name not in inventory.hosts:
+            hint = did_you_mean(name, inventory.hosts)
+            yield draft.problem(place, f"'{name}', which is not in hosts.yml", "a host of the inventory", hint)
+    for place, name in _drill_hosts(draft):
+        if name in inventory.hosts and production in inventory.hosts[name].groups:
+            yield draft.problem(place, f"'{name}', which is in group {production}", "hosts outside production")
+        if name == server:
+            yield draft.problem(place, f"'{name}', which is the backup server", "hosts that hold no backups")
+
+
+def _drill_hosts(draft: Draft[Estate]) -> list[tuple[tuple[str | int, ...], str]]:
+    names = sequence(mapping(draft.content, "drill"), "hosts")
+    return [(("drill", "hosts", index), name) for index, name in enumerate(names) if isinstance(name, str)]
+
+
+def check_connections(inventory: Inventory) -> Iterator[Problem]:
+    """Yield ports that are no ports, and SSH options beyond what an old sshd needs."""
+    for one in inventory.assignments:
+        if one.name == "ansible_port" and not (type(one.value) is int and 1 <= one.value <= 65535):
+            yield Problem(one.file, one.path, shown(one.value), "a port, 1 to 65535")
+        if one.name == SSH_OPTIONS:
+            yield from _ssh_options(one.file, one.path, one.value)
+
+
+def _ssh_options(file: str, path: str, value: object) -> Iterator[Problem]:
+    allowed = "a list of algorithms added to the defaults, such as HostKeyAlgorithms=+ssh-rsa"
+    if not isinstance(value, list):
+        yield Problem(file, path, shown(value), allowed)
+        return
+    for index, option in enumerate(value):
+        if not (isinstance(option, str) and _SSH_OPTION.match(option)):
+            yield Problem(file, path + key_path([index]), shown(option), allowed)
+
+
+def check_neighbours(drafts: Sequence[Draft[System]]) -> Iterator[Problem]:
+    """Yield what two systems claim both: an id, a database, files (need to know, contract 6.3)."""
+    ids: dict[str, str] = {}
+    databases: dict[tuple[Any, ...], str] = {}
+    for draft in drafts:
+        name = draft.text("id")
+        if name is not None and ids.setdefault(name, draft.file) != draft.file:
+            yield draft.problem(("id",), f"'{name}', which {ids[name]} has too", "an id of its own for each system")
+        for place, content in draft.each("databases"):
+            engine = ENGINES.get(str(content.get("engine")))  # type: ignore[call-overload]
+            port = content.get("port") or (engine.port if engine else None)
+            key = (text(content, "host"), port, text(content, "name"))
+            if databases.setdefault(key, draft.file) != draft.file:
+                yield draft.problem(place, f"a database that {databases[key]} has too", "each database in one system")
+    yield from _shared_files(drafts)
+
+
+def _shared_files(drafts: Sequence[Draft[System]]) -> Iterator[Problem]:
+    trees = [(draft, place, content) for draft in drafts for place, content in draft.each("file_sets")]
+    for index, (draft, place, content) in enumerate(trees):
+        for other, _, other_content in trees[:index]:
+            same_host = text(content, "host") == text(other_content, "host")
+            if other.file != draft.file and same_host and _nested(_paths(content), _paths(other_content)):
+                yield draft.problem((*place, "paths"), f"files that {other.file} has too", "each file in one system")
+
+
+def _paths(file_set: Mapping[str, Any]) -> list[PurePosixPath]:
+    return [PurePosixPath(path) for path in sequence(file_set, "paths") if isinstance(path, str)]
+
+
+def _nested(paths: Sequence[PurePosixPath], others: Sequence[PurePosixPath]) -> bool:
+    return any(path.is_relative_to(other) or other.is_relative_to(path) for path in paths for other in others)
+
+
+def check_contract(draft: Draft[Contract], systems: Sequence[Draft[System]]) -> Iterator[Problem]:
+    """Yield backups that the contract owes and no system has, and systems that the contract does not know."""
+    if draft.model is None:
+        return
+    sections = {section.section: section for section in draft.model.sections}
+    carried = {system.text("contract") for system in systems}
+    for index, section in enumerate(draft.model.sections):
+        if section.section not in carried:
+            found = f"section {section.section} ({section.name.en}), which no system carries"
+            yield draft.problem(("sections", index), found, "a file below policy/systems for each section")
+    for system in systems:
+        number = system.text("contract")
+        if number in sections:
+            yield from _owed(system, sections[number])
+        elif number is not None:
+            yield system.problem(("contract",), repr(number), ", ".join(sections), did_you_mean(number, sections))
+
+
+def _owed(system: Draft[System], section: Section) -> Iterator[Problem]:
+    for owed in section.backups:
+        key = ITEM_LISTS[owed.kind]
+        items = list(system.each(key))
+        if not items:
+            yield system.problem((key,), "none", f"at least one: section {section.section} owes backups of {owed.kind}")
+        for place, content in items:
+            every = str(mapping(content, "schedule").get("every"))
+            if owed.every and PERIOD_SECONDS.get(every, 0) > PERIOD_SECONDS[owed.every]:
+                allowed = f"every {owed.every} or more often: section {section.section}"
+                yield system.problem((*place, "schedule", "every"), f"every {every}", allowed)
+
+
+def check_permissions(drafts: Sequence[Draft[System]], today: date) -> Iterator[Problem]:
+    """Yield permissions to delete that have expired; such a rule is refused, everything else goes on."""
+    for draft in drafts:
+        for place, content in draft.each("retention"):
+            expires = mapping(content, "permission").get("expires")
+            if type(expires) is date and expires < today:
+                path = key_path((*place, "permission", "expires"))
+                hint = "Ask the client for a new permission; until then nothing is removed under this rule."
+                yield Problem(draft.file, path, f"{expires}, which is past", f"{today} or later", hint, stops=False)

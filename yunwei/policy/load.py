@@ -1,0 +1,116 @@
+"""An inventory folder read into a policy, or into the list of everything that is wrong with it."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from pathlib import Path
+from typing import TypeVar
+
+from yunwei.paths import content_root
+from yunwei.policy import estate_checks
+from yunwei.policy.base import Model
+from yunwei.policy.contract import Contract
+from yunwei.policy.draft import Draft
+from yunwei.policy.estate import Estate
+from yunwei.policy.inventory import Inventory, read_inventory
+from yunwei.policy.model import Policy
+from yunwei.policy.problems import PolicyError, Problem
+from yunwei.policy.role_variables import misspelt, role_interfaces
+from yunwei.policy.structure import read_model
+from yunwei.policy.system import System
+from yunwei.policy.system_checks import check_system
+from yunwei.policy.yaml_files import read_mapping
+
+Shape = TypeVar("Shape", bound=Model)
+
+
+def load(inventory: Path, today: date | None = None) -> Policy:
+    """Return the policy of an inventory (its folder, or the `hosts.yml` in it).
+
+    Raises `PolicyError` with every problem found. A permission that has expired does not stop loading.
+    """
+    policy, problems = examine(inventory, today)
+    stopping = [problem for problem in problems if problem.stops]
+    if policy is None or stopping:
+        raise PolicyError(stopping)
+    return policy
+
+
+def validate(inventory: Path, today: date | None = None) -> list[Problem]:
+    """Return every problem of an inventory, also those that stop a single rule only; an empty list when it is valid."""
+    return examine(inventory, today)[1]
+
+
+def examine(inventory: Path, today: date | None = None) -> tuple[Policy | None, list[Problem]]:
+    """Return the policy, or None where it could not be built, and every problem found, in the order of files."""
+    folder = inventory.parent if inventory.is_file() else inventory
+    if not folder.is_dir():
+        allowed = "a folder with hosts.yml and policy/"
+        return None, [Problem(str(inventory), "", "no such inventory", allowed, "Look at the value of -i.")]
+    hosts = read_inventory(folder)
+    problems = list(hosts.problems)
+    estate = _read(folder, "policy/estate.yml", Estate, problems)
+    contract = _contract(folder, problems)
+    systems = _systems(folder, problems)
+    problems += _cross_check(hosts, estate, contract, systems, today)
+    ordered = sorted(set(problems), key=lambda problem: (problem.file, problem.path, problem.found))
+    models = [draft.model for draft in systems if draft.model is not None]
+    if estate.model is None or len(models) < len(systems):
+        return None, ordered
+    by_id = {model.id: model for model in sorted(models, key=lambda model: model.id)}
+    by_name = dict(sorted(hosts.hosts.items()))
+    return Policy(folder, estate.model, by_id, by_name, contract.model if contract else None), ordered
+
+
+def _cross_check(
+    hosts: Inventory,
+    estate: Draft[Estate],
+    contract: Draft[Contract] | None,
+    systems: list[Draft[System]],
+    today: date | None,
+) -> list[Problem]:
+    production = estate.text("production_group") or "production"
+    problems = [*estate_checks.check_estate(estate, hosts), *estate_checks.check_connections(hosts)]
+    for system in systems:
+        problems += check_system(system, hosts, production)
+    problems += estate_checks.check_neighbours(systems)
+    if contract is not None:
+        problems += estate_checks.check_contract(contract, systems)
+    zone = estate.model.zone if estate.model else None
+    problems += estate_checks.check_permissions(systems, today or datetime.now(zone).date())
+    problems += misspelt(hosts.assignments, role_interfaces(content_root() / "roles"))
+    return problems
+
+
+def _read(folder: Path, file: str, model: type[Shape], problems: list[Problem]) -> Draft[Shape]:
+    content, faults = read_mapping(folder / file, file)
+    problems += faults
+    if not content:
+        return Draft(file, {})
+    found, faults = read_model(model, content, file)
+    problems += faults
+    return Draft(file, content, found)
+
+
+def _contract(folder: Path, problems: list[Problem]) -> Draft[Contract] | None:
+    file = "policy/contract.yml"
+    if (folder / file).exists():
+        return _read(folder, file, Contract, problems)
+    hint = "Without it nobody can tell which backups are owed; copy it from inventories/example."
+    problems.append(Problem(file, "", "no such file", "the sections of the contract", hint, stops=False))
+    return None
+
+
+def _systems(folder: Path, problems: list[Problem]) -> list[Draft[System]]:
+    below = folder / "policy" / "systems"
+    files = sorted(below.iterdir()) if below.is_dir() else []
+    drafts = []
+    for file in files:
+        shown_as = str(file.relative_to(folder))
+        if file.suffix == ".yml" and not file.name.startswith("."):
+            drafts.append(_read(folder, shown_as, System, problems))
+        elif file.suffix in (".yaml", ".json"):
+            problems.append(Problem(shown_as, "", "a file that would be skipped", "files that end in .yml"))
+    if not drafts:
+        problems.append(Problem("policy/systems", "", "no system", "at least one file <system>.yml"))
+    return drafts
