@@ -151,7 +151,10 @@ class _Watcher:
 
 
 def _read(stream: Any) -> str:
-    return str(stream.read()) if stream is not None else ""
+    if stream is None:
+        return ""
+    with stream:
+        return str(stream.read())
 
 
 def raise_on_termination() -> None:
