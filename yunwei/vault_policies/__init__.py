@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -15,13 +15,41 @@ _SUFFIX = ".hcl.j2"
 
 JOBS: tuple[str, ...] = tuple(sorted(p.name.removesuffix(_SUFFIX) for p in _HERE.glob("[a-z]*" + _SUFFIX)))
 
+# Jobs of the wrapper whose identity is that of another job.
+SAME_IDENTITY: Mapping[str, str] = {
+    "drill-restore": "drill",
+    "recover-system": "recover",
+    "list-backups": "verify-backups",
+}
+_FROM_SITE: Mapping[str, tuple[str, ...]] = {
+    "local": ("repository-local", "local-read"),
+    "miyun": ("repository-miyun", "miyun-read"),
+}
+
 # A name is part of a path with globs: "*", "+" and "/" in it would widen the policy.
 _NAME = re.compile(r"[a-z][a-z0-9_-]{0,62}\Z")
 
 
 def policy_name(job: str, system: str) -> str:
     """Return the name under which Vault keeps the policy, which is also the name of the timer's AppRole."""
-    return f"{_checked('job', job)}-{_checked('system', system)}"
+    return f"{_checked('job', SAME_IDENTITY.get(job, job))}-{_checked('system', system)}"
+
+
+def secret_names(job: str, source_hosts: Sequence[str], site: str) -> list[str]:
+    """Return the secrets below `systems/<system>/` that one run fetches: no more than its job and site need.
+
+    Args:
+        job: a job of the wrapper or a name of `JOBS`.
+        source_hosts: the hosts that the system's items are pulled from.
+        site: `local` or `miyun`, where a drill, recovery or verification reads.
+    """
+    if job == "back-up":
+        return ["repository-local", *(f"source-{host}" for host in source_hosts)]
+    if job == "sync-to-miyun":
+        return ["repository-local", "repository-miyun", "miyun-append"]
+    if job == "retire-backups":
+        return ["repository-local"]
+    return list(_FROM_SITE[site])
 
 
 def render(job: str, system: str, *, mount: str = "yunwei", transit_key: str = "ledger") -> str:
@@ -36,6 +64,7 @@ def render(job: str, system: str, *, mount: str = "yunwei", transit_key: str = "
     Raises:
         UsageError: the job has no template, or a name could widen the policy.
     """
+    job = SAME_IDENTITY.get(job, job)
     if job not in JOBS:
         raise UsageError(f"job {job!r} has no Vault policy; known are {', '.join(JOBS)}: name one of them")
     names = {

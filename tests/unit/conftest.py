@@ -1,0 +1,30 @@
+"""Fixtures of the unit tests."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import pytest
+
+from tests.openbao import RealVault
+
+
+@pytest.fixture(scope="session")
+def bao_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealVault]:
+    """Yield one server for the whole test run."""
+    server = RealVault(tmp_path_factory.mktemp("openbao"))
+    try:
+        server.start()
+        server.set_up()
+        yield server
+    finally:
+        server.close()
+
+
+@pytest.fixture
+def bao(bao_server: RealVault, monkeypatch: pytest.MonkeyPatch) -> RealVault:
+    """Return the running server; nothing in the environment may help a client to find it."""
+    for name in [name for name in os.environ if name.startswith(("VAULT_", "BAO_", "YUNWEI_"))]:
+        monkeypatch.delenv(name)
+    return bao_server
