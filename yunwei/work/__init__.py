@@ -1,1 +1,15 @@
 """Policy, job and options turned into the unit of work of each system; shapes are in `yunwei.work.shapes`."""
+
+from yunwei.work.back_up import back_up_work, source_work
+from yunwei.work.restore import RestoreOptions, drill_work, recover_work
+from yunwei.work.sites import retire_work, sync_work
+
+__all__ = [
+    "RestoreOptions",
+    "back_up_work",
+    "drill_work",
+    "recover_work",
+    "retire_work",
+    "source_work",
+    "sync_work",
+]

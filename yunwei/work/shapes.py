@@ -140,7 +140,8 @@ class RetireWork(TypedDict):
     system: str
     site: SiteName
     repository: str
-    records: str
+    records: str | None
+    """None at the second site: its own account reads the records out of the repository."""
     items: list[str]
     keep: KeepWork
     max_removals: int

@@ -1,0 +1,124 @@
+"""Work of job `back-up`, and what the source hosts are allowed to hand out for it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from yunwei.policy import Item, Policy, System, no_driver
+from yunwei.policy.engines import ENGINES
+from yunwei.policy.inventory import Host
+from yunwei.work.pins import pinned_keys
+from yunwei.work.shapes import (
+    BackUpItemWork,
+    BackUpWork,
+    DueWork,
+    SourceDatabaseWork,
+    SourceFileSetWork,
+    SourceSystemWork,
+    SourceWork,
+)
+from yunwei.work.times import utc
+
+ACCOUNT = "yunwei-source"
+PARALLEL_DATABASES = 2
+HostVariables = Mapping[str, Mapping[str, Any]]
+
+
+def back_up_work(
+    policy: Policy, system_id: str, now_flag: bool, now: datetime, host_vars: HostVariables | None = None
+) -> BackUpWork:
+    """Return what the backup server pulls for one system.
+
+    `now_flag` pulls everything, due or not. `host_vars` (host to variables) replaces what hosts.yml says.
+    Raises `UsageError` for an unknown system or a source without a pinned host key.
+    """
+    system = policy.system(system_id)
+    hosts = {item.host: _host(policy, item.host, host_vars) for item in system.items()}
+    places = [(host.address, host.port) for host in hosts.values()]
+    return {
+        "system": system.id,
+        "repository": local_repository(policy, system),
+        "records": local_records(policy, system),
+        "known_hosts": pinned_keys(Path(policy.estate.known_hosts_file), places),
+        "items": [_item(policy, item, hosts[item.host], now) for item in system.items()],
+        "now": now_flag,
+        "time": utc(now),
+        "parallel": PARALLEL_DATABASES,
+    }
+
+
+def source_work(policy: Policy, host: str) -> SourceWork:
+    """Return what one host may hand out: the content of its `/etc/yunwei/source.json`, for every system on it.
+
+    Raises `UsageError` for an unknown host.
+    """
+    name = policy.host(host).name
+    systems = {system.id: _source_system(system, name) for system in policy.systems.values()}
+    return {
+        "host": name,
+        "account": ACCOUNT,
+        "systems": {key: one for key, one in systems.items() if one["databases"] or one["file_sets"]},
+    }
+
+
+def local_repository(policy: Policy, system: System) -> str:
+    """Return the system's repository on the backup server."""
+    return f"{policy.estate.sites.local.path}/{system.id}/repo"
+
+
+def local_records(policy: Policy, system: System) -> str:
+    """Return the folder of the system's accepted-backup records on the backup server."""
+    return f"{policy.estate.sites.local.path}/{system.id}/records"
+
+
+def _host(policy: Policy, name: str, host_vars: HostVariables | None) -> Host:
+    host = policy.host(name)
+    given = (host_vars or {}).get(name)
+    return host if given is None else Host(name, host.groups, {**host.variables, **given})
+
+
+def _item(policy: Policy, item: Item, host: Host, now: datetime) -> BackUpItemWork:
+    zone = policy.estate.zone
+    schedule: DueWork = {
+        "last_scheduled": utc(item.schedule.last_scheduled(now, zone)),
+        "next_due": utc(item.schedule.next_due(now, zone)),
+    }
+    return {
+        "item": item.id,
+        "slug": item.slug,
+        "kind": item.kind,
+        "name": item.name,
+        "engine": item.engine,
+        "no_driver": no_driver(item.engine),
+        "source_host": host.name,
+        "source_address": host.address,
+        "source_port": host.port,
+        "account": ACCOUNT,
+        "secret": f"source-{host.name}",
+        "ssh_options": list(host.variables.get("yunwei_source_ssh_options", [])),
+        "full_every_days": item.file_set.full_every_days if item.file_set else None,
+        "lock_timeout_seconds": item.database.lock_timeout_seconds if item.database else None,
+        "rpo_seconds": item.rpo_seconds,
+        "schedule": schedule,
+    }
+
+
+def _source_system(system: System, host: str) -> SourceSystemWork:
+    databases: dict[str, SourceDatabaseWork] = {}
+    file_sets: dict[str, SourceFileSetWork] = {}
+    for item in system.items():
+        if item.host != host:
+            continue
+        if item.database is not None:
+            databases[item.name] = {
+                "engine": item.database.engine,
+                "port": item.port or 0,
+                "os_user": item.database.os_user or ENGINES[item.database.engine].os_user,
+                "lock_timeout_seconds": item.database.lock_timeout_seconds,
+            }
+        elif item.file_set is not None:
+            file_sets[item.name] = {"paths": list(item.file_set.paths), "exclude": list(item.file_set.exclude)}
+    return {"databases": databases, "file_sets": file_sets}

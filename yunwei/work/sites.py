@@ -1,0 +1,88 @@
+"""Work that concerns the copies: to the second site (`sync-to-miyun`), and what may be removed (`retire-backups`)."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+
+from yunwei.policy import Policy, System
+from yunwei.policy.system import LegalHold
+from yunwei.work.back_up import local_records, local_repository
+from yunwei.work.pins import pinned_keys, read_public_file
+from yunwei.work.shapes import LegalHoldWork, RemoteWork, RetireWork, SiteName, SyncWork
+from yunwei.work.times import utc
+
+
+def sync_work(policy: Policy, system_id: str, now: datetime) -> SyncWork:
+    """Return what the backup server copies to the second site for one system.
+
+    Raises `UsageError` for an unknown system or when the site's host key or receipt key is not at hand.
+    """
+    system = policy.system(system_id)
+    return {
+        "system": system.id,
+        "repository": local_repository(policy, system),
+        "records": local_records(policy, system),
+        "items": [item.id for item in system.items()],
+        "remote": miyun(policy, system, policy.estate.sites.miyun.append_user, "miyun-append"),
+        "bandwidth_kib_per_second": policy.estate.sites.miyun.bandwidth_kib_per_second,
+        "time": utc(now),
+    }
+
+
+def retire_work(policy: Policy, system_id: str, site: SiteName, now: datetime) -> RetireWork:
+    """Return what may be removed for one system at one site.
+
+    Raises `UsageError` for an unknown system and `RefusedError` when no rule with a valid permission exists.
+    """
+    system = policy.system(system_id)
+    today = now.astimezone(policy.estate.zone).date()
+    rule = system.retention_rule(site, today)
+    local = site == "local"
+    return {
+        "system": system.id,
+        "site": site,
+        "repository": local_repository(policy, system) if local else miyun_repository(policy, system),
+        "records": local_records(policy, system) if local else None,
+        "items": [item.id for item in system.items()],
+        "keep": {
+            "last": rule.keep.last,
+            "daily": rule.keep.daily,
+            "weekly": rule.keep.weekly,
+            "monthly": rule.keep.monthly,
+            "yearly": rule.keep.yearly,
+        },
+        "max_removals": rule.max_removals,
+        "permission": {"reference": rule.permission.reference, "expires": rule.permission.expires.isoformat()},
+        "legal_holds": [_hold(hold) for hold in system.legal_holds if hold.holds(today)],
+        "needs_site": "miyun" if local else None,
+        "timezone": policy.estate.timezone,
+        "time": utc(now),
+    }
+
+
+def miyun(policy: Policy, system: System, user: str, secret: str) -> RemoteWork:
+    """Return how the second site is reached as `user` with the key in `secret`."""
+    site = policy.estate.sites.miyun
+    receipt_key = Path(site.receipt_public_key_file)
+    return {
+        "site": "miyun",
+        "address": site.address,
+        "port": site.port,
+        "user": user,
+        "path": miyun_repository(policy, system),
+        "secret": secret,
+        "repository_secret": "repository-miyun",
+        "host_keys": pinned_keys(Path(policy.estate.known_hosts_file), [(site.address, site.port)]),
+        "receipt_public_key": read_public_file(receipt_key, "the key that signs the second site's receipts"),
+    }
+
+
+def miyun_repository(policy: Policy, system: System) -> str:
+    """Return the system's repository at the second site."""
+    return f"{policy.estate.sites.miyun.path}/{system.id}"
+
+
+def _hold(hold: LegalHold) -> LegalHoldWork:
+    until = hold.until.isoformat() if hold.until else None
+    return {"item": hold.item, "record": hold.record, "reason": hold.reason, "until": until}
