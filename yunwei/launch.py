@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from yunwei import ledger, policy, proofs, runner
-from yunwei.errors import UsageError
 from yunwei.jobs import Job
 
 _EXIT_CODES = {"done": 0, "failed": 1, "refused": 3, "could not judge": 4}
@@ -54,13 +53,10 @@ def launch(request: Request, progress: runner.Progress) -> Result:
 def known_systems(inventory: Path, asked: Sequence[str]) -> list[str]:
     """Return the systems asked for, or all of the policy.
 
-    Raises `UsageError` naming the nearest system where one is unknown.
+    Raises `UsageError` naming the nearest system where one is unknown, `PolicyError` where policy is not valid.
     """
-    known = policy.load(inventory).systems
-    for name in asked:
-        if name not in known:
-            raise UsageError(policy.unknown_name("system", name, known))
-    return list(asked) or list(known)
+    known = policy.load(inventory)
+    return [known.system(name).id for name in asked] or list(known.systems)
 
 
 def _to_launch(request: Request, systems: Sequence[str]) -> runner.Launch:

@@ -7,6 +7,8 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+_PIPED_WIDTH = 180
+
 
 def json_document(document: Any) -> None:
     """Print exactly one JSON document on standard output."""
@@ -23,7 +25,8 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[object]], title: str =
         shown.add_column(column, overflow="fold")
     for row in rows:
         shown.add_row(*[printable(cell) for cell in row])
-    Console(markup=False, highlight=False).print(shown)
+    terminal = sys.stdout.isatty()
+    Console(markup=False, highlight=False, width=None if terminal else _PIPED_WIDTH).print(shown)
 
 
 def progress(host: str, task: str, status: str) -> None:
