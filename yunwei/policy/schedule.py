@@ -1,4 +1,4 @@
-"""When a backup is due: `every` day, week, month or quarter, `on` a day, `at` a local time."""
+"""When a backup is due: `every` day, week, month or quarter, on which `day`, `at` which local time."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from yunwei.policy.suggest import did_you_mean
 Every = Literal["day", "week", "month", "quarter"]
 WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 PERIOD_SECONDS: dict[str, int] = {"day": 86400, "week": 7 * 86400, "month": 31 * 86400, "quarter": 92 * 86400}
-_ON = {
-    "day": "no `on` with `every: day`",
-    "week": "`on` one of " + ", ".join(WEEKDAYS),
-    "month": "`on` a day from 1 to 31 (the last where the month is shorter) or `last`",
-    "quarter": "`on` a day from 1 to 31 of the quarter's first month, or `last` for the quarter's last day",
+_DAYS = {
+    "day": "no `day` with `every: day`",
+    "week": "`day` one of " + ", ".join(WEEKDAYS),
+    "month": "`day` from 1 to 31 (the last where the month is shorter) or `last`",
+    "quarter": "`day` from 1 to 31 of the quarter's first month, or `last` for the quarter's last day",
 }
 
 
@@ -37,14 +37,17 @@ class Schedule(Model):
     """
 
     every: Every = Field(description="day, week, month or quarter")
-    on: Annotated[Any, BeforeValidator(_plain)] = Field(default=None, description="the day of the period")
+    # Not `on`: YAML 1.1 reads that key as true.
+    day: Annotated[Any, BeforeValidator(_plain)] = Field(default=None, description="the day of the period")
     at: str = Field(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$", description='a time of day in quotes, such as "01:30"')
 
     @model_validator(mode="after")
-    def _on_fits_every(self) -> Schedule:
-        if not _fits(self.every, self.on):
-            found = f"every {self.every} on {self.on}" if self.on is not None else f"every {self.every} without `on`"
-            raise refuse(found, _ON[self.every], did_you_mean(self.on, WEEKDAYS) if self.every == "week" else None)
+    def _day_fits_every(self) -> Schedule:
+        if not _fits(self.every, self.day):
+            found = (
+                f"every {self.every}, day {self.day}" if self.day is not None else f"every {self.every} without `day`"
+            )
+            raise refuse(found, _DAYS[self.every], did_you_mean(self.day, WEEKDAYS) if self.every == "week" else None)
         return self
 
     @property
@@ -81,23 +84,23 @@ class Schedule(Model):
         if self.every == "day":
             return today + timedelta(days=offset)
         if self.every == "week":
-            return today + timedelta(days=7 * offset + WEEKDAYS.index(self.on) - today.weekday())
+            return today + timedelta(days=7 * offset + WEEKDAYS.index(self.day) - today.weekday())
         if self.every == "month":
-            return _day_of_month(today.year, today.month + offset, self.on)
+            return _day_of_month(today.year, today.month + offset, self.day)
         first = 3 * ((today.month - 1) // 3 + offset) + 1
-        return _day_of_month(today.year, first + 2 if self.on == "last" else first, self.on)
+        return _day_of_month(today.year, first + 2 if self.day == "last" else first, self.day)
 
 
-def _fits(every: Every, on: object) -> bool:
+def _fits(every: Every, day: object) -> bool:
     if every == "day":
-        return on is None
+        return day is None
     if every == "week":
-        return on in WEEKDAYS
-    return on == "last" or (isinstance(on, int) and 1 <= on <= 31)
+        return day in WEEKDAYS
+    return day == "last" or (isinstance(day, int) and 1 <= day <= 31)
 
 
-def _day_of_month(year: int, month: int, on: int | str) -> date:
+def _day_of_month(year: int, month: int, day: int | str) -> date:
     """Return a day of a month; `month` may lie outside 1 to 12 and then belongs to another year."""
     year, month = year + (month - 1) // 12, (month - 1) % 12 + 1
     length = calendar.monthrange(year, month)[1]
-    return date(year, month, length if on == "last" else min(int(on), length))
+    return date(year, month, length if day == "last" else min(int(day), length))

@@ -35,7 +35,7 @@ class Database(Model):
     os_user: Name | None = Field(default=None, description="the account of the server; by default the engine's own")
     lock_timeout_seconds: int = Field(default=10, ge=1, le=3600, description="1 to 3600 seconds")
     rpo_seconds: int | None = Field(default=None, gt=0, description=_RPO)
-    schedule: Schedule = Field(description="every, on, at")
+    schedule: Schedule = Field(description="every, day, at")
 
 
 class FileSet(Model):
@@ -47,7 +47,7 @@ class FileSet(Model):
     exclude: list[str] = Field(default=[], description="glob patterns")
     full_every_days: int = Field(default=30, ge=1, le=366, description="1 to 366 days between full readings")
     rpo_seconds: int | None = Field(default=None, gt=0, description=_RPO)
-    schedule: Schedule = Field(description="every, on, at")
+    schedule: Schedule = Field(description="every, day, at")
 
 
 class Targets(Model):

@@ -21,6 +21,7 @@ def check_system(draft: Draft[System], inventory: Inventory, production: str) ->
     yield from _file_name(draft)
     yield from _hosts(draft, inventory, production)
     yield from _item_hosts(draft)
+    yield from _sources(draft, inventory)
     yield from _names_once(draft)
     yield from _application(draft)
     yield from _holds(draft)
@@ -59,6 +60,18 @@ def _item_hosts(draft: Draft[System]) -> Iterator[Problem]:
             host = text(content, "host")
             if host is not None and host not in own:
                 yield _unknown(draft, (*place, "host"), repr(host), host, own)
+
+
+def _sources(draft: Draft[System], inventory: Inventory) -> Iterator[Problem]:
+    """The source program runs behind a forced command of SSH."""
+    for key in ITEM_LISTS.values():
+        for place, content in draft.each(key):
+            host = inventory.hosts.get(text(content, "host") or "")
+            if host is not None and host.variables.get("ansible_connection") in ("psrp", "winrm"):
+                found = f"'{host.name}', a Windows host"
+                yield draft.problem(
+                    (*place, "host"), found, "hosts that are reached by SSH: no source runs on Windows yet"
+                )
 
 
 def _names_once(draft: Draft[System]) -> Iterator[Problem]:

@@ -13,6 +13,9 @@ from yunwei.policy.problems import Problem, key_path
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
+_TEXT, _MERGE = "tag:yaml.org,2002:str", "tag:yaml.org,2002:merge"
+
+
 class _StrictLoader(_Loader):  # type: ignore[misc]
     """The safe loader, with Ansible's own tags read as text."""
 
@@ -55,7 +58,10 @@ def _parse(content: bytes) -> tuple[Any, list[tuple[str, tuple[int, int]]]]:
 
 
 def _doubles(node: yaml.Node, path: tuple[str | int, ...], seen: set[int]) -> Iterator[tuple[str, tuple[int, int]]]:
-    """Yield the path of every key that stands twice in its mapping, with both lines."""
+    """Yield the path of every key that stands twice in its mapping, with both lines.
+
+    On the way every key is made text: YAML 1.1 reads `on` and `no` as booleans, `12` as a number.
+    """
     if id(node) in seen:  # an alias may point at itself
         return
     seen.add(id(node))
@@ -68,6 +74,8 @@ def _doubles(node: yaml.Node, path: tuple[str | int, ...], seen: set[int]) -> It
             line = key.start_mark.line + 1
             if isinstance(key, yaml.ScalarNode):
                 name = str(key.value)
+                if key.tag != _MERGE:
+                    key.tag = _TEXT
                 if name in lines:
                     yield key_path((*path, name)), (lines[name], line)
                 lines[name] = line
