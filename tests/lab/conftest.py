@@ -22,7 +22,9 @@ class Lab:
     slot: str
     inventory: Path
 
-    def podman(self, host: str, *command: str, check: bool = True, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
+    def podman(
+        self, host: str, *command: str, check: bool = True, stdin: str | None = None
+    ) -> subprocess.CompletedProcess[str]:
         """Run a command as root inside a host, past SSH: the way damage is made and looked at."""
         return subprocess.run(
             ["podman", "exec", "-i", f"yunwei-{self.slot}-{host}", *command],
@@ -36,7 +38,9 @@ class Lab:
     def engine(self, *words: str) -> subprocess.CompletedProcess[str]:
         """Run podman itself on this lab's containers, such as `stop app1`."""
         *action, host = words
-        return subprocess.run(["podman", *action, f"yunwei-{self.slot}-{host}"], capture_output=True, text=True, check=True)
+        return subprocess.run(
+            ["podman", *action, f"yunwei-{self.slot}-{host}"], capture_output=True, text=True, check=True
+        )
 
     def run(self, *words: str, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
         """Run `yunwei` against this lab's inventory."""

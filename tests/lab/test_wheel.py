@@ -30,7 +30,16 @@ def test_the_wheel_plans_a_backup_from_an_empty_environment_elsewhere(lab, tmp_p
     command = str(tmp_path / "venv/bin/yunwei")
     path = f"{tmp_path / 'venv/bin'}:/usr/sbin:/usr/bin:/sbin:/bin"
     shown = _run(
-        command, "plan", "back-up", "--now", "-i", str(lab.inventory), "--json", cwd=tmp_path, YUNWEI_STATE=str(tmp_path / "state"), PATH=path
+        command,
+        "plan",
+        "back-up",
+        "--now",
+        "-i",
+        str(lab.inventory),
+        "--json",
+        cwd=tmp_path,
+        YUNWEI_STATE=str(tmp_path / "state"),
+        PATH=path,
     )
     assert '"would back up"' in shown
     assert str(root) not in _run(command, "list", "jobs", "--json", cwd=tmp_path, PATH=path)
