@@ -1,0 +1,96 @@
+"""The verdict in words, with what limits it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from yunwei.report.schema import CHECKS, Comparison, Drill
+from yunwei.report.units import Units
+
+Mark = Literal["good", "bad", "unknown", "limited", "none"]
+_VERDICTS: dict[str, tuple[str, Mark]] = {
+    "passed": ("passed", "good"),
+    "failed": ("failed", "bad"),
+    "could not judge": ("unknown", "unknown"),
+}
+
+
+@dataclass(frozen=True)
+class VerdictView:
+    """The word, its mark, what it means and what limits it."""
+
+    key: str
+    mark: Mark
+    word: str
+    sentence: str
+    limit: str
+    findings: list[str]
+    reasons: list[str]
+
+
+def verdict_view(drill: Drill, units: Units) -> VerdictView:
+    """Return the verdict's words; a pass below production size always carries its limit."""
+    key, mark = _VERDICTS[drill["verdict"]]
+    words, limit = units.words, ""
+    sentence = "without_application" if key == "passed" and drill["probe"] is None else "sentence"
+    if key == "passed" and drill["target_seconds"] is not None:
+        limit = _size_limit(drill, units)
+    found = [] if key == "passed" else findings(drill, units)
+    reasons = drill["reasons"] or ([] if found or key == "passed" else [words("verdict.no_reason")])
+    said = words(f"verdict.{key}.{sentence}")
+    return VerdictView(key, mark, words(f"verdict.{key}.word"), said, limit, found, reasons)
+
+
+def findings(drill: Drill, units: Units) -> list[str]:
+    """Return what speaks against a pass, in the page's language and from the figures alone."""
+    words = units.words
+    found = []
+    for name in CHECKS:
+        check = drill[name]
+        if check is not None and (different := different_count(check)):
+            found.append(words("finding.different", kind=words(f"check.{name}"), n=units.count(different)))
+    missing = [words(f"check.{name}") for name in CHECKS if drill[name] is None]
+    if missing:
+        found.append(words("finding.not_compared", kinds=words("page.list_comma").join(missing)))
+    probe, destroyed = drill["probe"], drill["destroyed"]
+    if probe is not None and not probe["ok"]:
+        found.append(words("finding.probe"))
+    if destroyed is not None and not destroyed["ok"]:
+        found.append(words("destroyed.bad"))
+    found += _beyond(drill["total_seconds"], drill["target_seconds"], "rto.name", units)
+    return found + _beyond(drill["rpo_seconds"], drill["rpo_target_seconds"], "rpo.name", units)
+
+
+def _beyond(measured: float | None, target: float | None, name: str, units: Units) -> list[str]:
+    if measured is None:
+        return [units.words("finding.unmeasured", name=units.words(name))]
+    if target is None or measured <= target:
+        return []
+    told = {"measured": units.duration(measured), "target": units.duration(target)}
+    return [units.words("finding.beyond", name=units.words(name), **told)]
+
+
+def different_count(check: Comparison) -> int:
+    """Return how many are not equal: missing and changed ones, or more when extra ones were found."""
+    return max(check["expected"] - check["equal"], len(check["differences"]))
+
+
+def nothing_restored(drill: Drill) -> bool:
+    """Return whether the drill ended before any data could have reached the drill host."""
+    return drill["destroyed"] is None and {phase["name"] for phase in drill["phases"]} <= {"locate"}
+
+
+def _size_limit(drill: Drill, units: Units) -> str:
+    drilled, production = drill["drilled_bytes"], drill["production_bytes"]
+    if at_production_size(drill):
+        return ""
+    if drilled is None or production is None:
+        return units.words("verdict.size_unknown")
+    return units.words("verdict.small", drilled=units.size(drilled), production=units.size(production))
+
+
+def at_production_size(drill: Drill) -> bool:
+    """Return whether at least as much was restored as production holds; unknown sizes never count."""
+    drilled, production = drill["drilled_bytes"], drill["production_bytes"]
+    return drilled is not None and production is not None and 0 < production <= drilled
