@@ -1,0 +1,116 @@
+"""Starts the restored application against the restored database and asks whether it is ready."""
+
+from __future__ import absolute_import, division, print_function
+
+__metaclass__ = type
+
+import os
+import stat
+import time
+
+from . import commands
+from .errors import BadBackupError
+
+try:
+    from urllib.request import ProxyHandler, build_opener  # novm
+except ImportError:  # Python 2
+    from urllib2 import ProxyHandler, build_opener  # novm
+
+MARK = "YUNWEI_RESTORE"
+_ANSWER_LIMIT = 65536
+_SHOWN = 300
+
+
+def start(work, application, server):
+    """Start the application of `work` (WorkDir) and return the child.
+
+    `application` is the policy's part; `server` the restored database's Server or None. It runs as the owner of its
+    program, as nobody when root owns that, and is told the database by the PG* variables that every client reads.
+    """
+    root = work.part("files")
+    arguments = [_below(root, word) for word in application["command"]]
+    program = _program(root, arguments)
+    owner = _owner(program)
+    extra = dict(application.get("environment") or {})
+    extra.update({MARK: work.restore_id, "YUNWEI_RESTORE_ROOT": root})
+    if server is not None:
+        # The role is the application's own where policy names one; its passwords belong to production.
+        extra.update(PGHOST=server.socket, PGPORT=str(server.port), PGDATABASE=application["database"])
+        extra.setdefault("PGUSER", server.user)
+    log = _log(work)
+    try:
+        with open(os.devnull, "rb") as nothing:
+            user = owner + (_socket_group(server),)
+            return commands.start(arguments, user, extra, stdin=nothing, stdout=log, stderr=log, cwd=root)
+    finally:
+        os.close(log)
+
+
+def probe(settings, process=None):
+    """Return {"url", "answer", "ok", "answered"} once the answer holds `expect`, or when time is up.
+
+    `settings` is the policy's {"url", "expect", "timeout_seconds"}; `process` an open child that must stay alive.
+    """
+    opener = build_opener(ProxyHandler({}))  # a proxy of the host must not answer for the application
+    deadline = time.time() + settings["timeout_seconds"]
+    answer = None
+    while True:
+        answer = _ask(opener, settings["url"])
+        if answer is not None and settings["expect"] in answer:
+            return {"url": settings["url"], "answer": answer[:_SHOWN], "ok": True, "answered": time.time()}
+        if time.time() >= deadline or (process is not None and process.poll() is not None):
+            return {"url": settings["url"], "answer": _shown(answer), "ok": False, "answered": time.time()}
+        time.sleep(0.1)
+
+
+def log_tail(work):
+    """Return the last line that the application wrote."""
+    try:
+        with open(work.part("app", "log"), "rb") as stream:
+            return commands.last_line(commands.shown(stream.read()))
+    except (OSError, IOError):
+        return "it wrote no log"
+
+
+def _below(root, word):
+    """Return the word of a command as a path in the restored tree when it names an entry there."""
+    if word.startswith(("/", "-")):
+        return word
+    path = os.path.normpath(os.path.join(root, word))
+    return path if path.startswith(root + "/") and os.path.lexists(path) else word
+
+
+def _program(root, arguments):
+    inside = [word for word in arguments if word.startswith(root + "/")]
+    if not inside:
+        raise BadBackupError(
+            "application", "none of %s is in the restored tree" % " ".join(arguments), "is the file set complete?"
+        )
+    return inside[0]
+
+
+def _owner(program):
+    found = os.lstat(program)
+    if not stat.S_ISREG(found.st_mode):
+        raise BadBackupError("application", "%s is not a file" % program, "is the file set complete?")
+    return (found.st_uid, found.st_gid) if found.st_uid != 0 else (65534, 65534)
+
+
+def _socket_group(server):
+    return [os.stat(server.socket).st_gid] if server is not None else []
+
+
+def _log(work):
+    return os.open(work.part("app", "log"), os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o600)
+
+
+def _ask(opener, url):
+    try:
+        return opener.open(url, timeout=5).read(_ANSWER_LIMIT).decode("utf-8", "replace")
+    except Exception as error:  # whatever a half-started program does to the connection means "not yet"
+        body = getattr(error, "read", None)
+        return body(_ANSWER_LIMIT).decode("utf-8", "replace") if body else None
+
+
+def _shown(answer):
+    return None if answer is None else answer[:_SHOWN]

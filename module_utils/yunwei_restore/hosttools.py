@@ -1,0 +1,12 @@
+"""The one door to the other host package: under Ansible it has one name, in the unit tests another."""
+
+from __future__ import absolute_import, division, print_function
+
+__metaclass__ = type
+
+try:
+    from ansible.module_utils.yunwei_host import frames, names
+except ImportError:
+    from yunwei_host import frames, names
+
+__all__ = ["frames", "names"]

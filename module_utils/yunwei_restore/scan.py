@@ -1,0 +1,141 @@
+"""Looks for anything that a restore left on a host: processes, sockets, ports, units, shared memory, files."""
+
+from __future__ import absolute_import, division, print_function
+
+__metaclass__ = type
+
+import errno
+import glob
+import os
+import signal
+
+from . import commands
+from .application import MARK
+from .instance import PORT
+
+_LISTENING = "0A"
+
+
+def scan(path, restore_id, ports=()):
+    """Return {"processes", "ports", "sockets", "files", "units", "shared_memory"}: lists of what is left.
+
+    `path` is the work folder, `ports` TCP ports that the restored things used. All lists empty means nothing is left.
+    """
+    found = processes(path, restore_id)
+    return {
+        "processes": ["%d %s" % (pid, command) for pid, command in found],
+        "ports": ["tcp %d" % port for port in listening(tuple(ports) + (PORT,))],
+        "sockets": sockets(path),
+        "files": [path] if os.path.lexists(path) else [],
+        "units": units(restore_id),
+        "shared_memory": shared_memory(),
+    }
+
+
+def processes(path, restore_id):
+    """Return [(pid, command line)] of every process that works in, runs from or was marked with this restore."""
+    found = []
+    for folder in glob.glob("/proc/[0-9]*"):
+        pid = int(os.path.basename(folder))
+        if pid != os.getpid() and _belongs(folder, path, restore_id):
+            command = _read(folder + "/cmdline").replace(b"\0", b" ").decode("utf-8", "replace").strip()
+            found.append((pid, command[:200]))
+    return sorted(found)
+
+
+def database_servers():
+    """Return the ids of PostgreSQL server processes (the one process of each cluster that has children)."""
+    found = []
+    for folder in glob.glob("/proc/[0-9]*"):
+        program = os.path.basename(_link(folder + "/exe").replace(" (deleted)", ""))
+        if program in ("postgres", "postmaster", "kingbase") and b"-D" in _read(folder + "/cmdline").split(b"\0"):
+            found.append(int(os.path.basename(folder)))
+    return sorted(found)
+
+
+def clusters():
+    """Return the data folders of PostgreSQL clusters in the places where packages put them."""
+    found = []
+    for pattern in ("/var/lib/postgresql/*/*", "/var/lib/pgsql/data", "/var/lib/pgsql/*/data"):
+        found += [folder for folder in glob.glob(pattern) if os.path.exists(os.path.join(folder, "PG_VERSION"))]
+    return sorted(found)
+
+
+def listening(ports):
+    """Return those of `ports` on which something listens, on IPv4 or IPv6."""
+    open_ports = set()
+    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
+        for line in _read(table).decode("ascii", "replace").splitlines()[1:]:
+            words = line.split()
+            if words[3] == _LISTENING:
+                open_ports.add(int(words[1].rsplit(":", 1)[1], 16))
+    return sorted(open_ports & set(ports))
+
+
+def sockets(path):
+    """Return the Unix sockets that are bound below `path`."""
+    found = []
+    for line in _read("/proc/net/unix").decode("utf-8", "replace").splitlines():
+        words = line.split()
+        if words and words[-1].startswith(path + "/"):
+            found.append(words[-1])
+    return sorted(set(found))
+
+
+def units(restore_id):
+    """Return the systemd units whose name carries the restore's id; none where there is no systemd."""
+    if not os.path.isdir("/run/systemd/system"):
+        return []
+    listed = commands.run(["systemctl", "list-units", "--all", "--plain", "--no-legend", "*%s*" % restore_id])
+    return [line.split()[0] for line in listed.decode("utf-8", "replace").splitlines() if line.split()]
+
+
+def shared_memory():
+    """Return segments of shared memory that belong to database servers but to no running one."""
+    if database_servers():
+        return []
+    return sorted(glob.glob("/dev/shm/PostgreSQL.*"))  # noqa: S108 - looked at, not written
+
+
+def _belongs(folder, path, restore_id):
+    mark = ("%s=%s" % (MARK, restore_id)).encode("utf-8")
+    if mark in _read(folder + "/environ").split(b"\0"):
+        return True
+    places = [_link(folder + "/cwd"), _link(folder + "/exe"), _link(folder + "/root")]
+    return bool([place for place in places if place == path or place.startswith(path + "/")])
+
+
+def _read(path):
+    try:
+        with open(path, "rb") as stream:
+            return stream.read()
+    except (OSError, IOError):
+        return b""  # the process is gone, or the kernel has no such table
+
+
+def _link(path):
+    try:
+        return os.readlink(path)
+    except OSError:
+        return ""
+
+
+def mounts_below(path):
+    """Return the mount points below `path`; removing must not walk into another file system."""
+    found = []
+    for line in _read("/proc/self/mounts").decode("utf-8", "replace").splitlines():
+        place = line.split()[1].replace("\\040", " ")
+        if place.startswith(path + "/"):
+            found.append(place)
+    return found
+
+
+def kill(found):
+    """Kill the processes [(pid, command)] of scan.processes and return how many there were."""
+    for pid, _command in found:
+        try:
+            os.kill(pid, signal.SIGKILL)
+        except OSError as error:
+            if error.errno != errno.ESRCH:
+                raise
+    return len(found)
