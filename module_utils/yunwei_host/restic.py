@@ -1,0 +1,252 @@
+"""Every call of restic 0.14: secrets by pipe, JSON parsed strictly, its texts turned into faults with a name."""
+
+from __future__ import absolute_import, division, print_function
+
+__metaclass__ = type
+
+import json
+import os
+import re
+import signal
+import subprocess
+
+from . import process
+from .faults import (
+    ProgramFailedError,
+    RefusedByPolicyError,
+    RepositoryAbsentError,
+    RepositoryPasswordError,
+    RepositoryUnreachableError,
+)
+from .process import SECRET
+
+_ID = re.compile(r"\A[0-9a-f]{64}\Z")
+_SAYINGS = (
+    ("wrong password or no key found", RepositoryPasswordError, "the password in Vault opens no key of the repository"),
+    ("Is there a repository at the following location", RepositoryAbsentError, "there is no repository"),
+    ("unable to open config file", RepositoryAbsentError, "there is no repository"),
+    ("config file does not exist", RepositoryAbsentError, "there is no repository"),
+    ("repository is already locked", None, "the repository is locked"),
+    ("unable to create lock", None, "the repository is locked"),
+    ("error talking HTTP to rclone", RepositoryUnreachableError, "the other site cannot be reached"),
+    ("rclone exited with error", RepositoryUnreachableError, "the other site cannot be reached"),
+    ("rclone stdio connection", RepositoryUnreachableError, "the connection to the other site was cut"),
+    ("no space left on device", ProgramFailedError, "the disk of the repository is full"),
+)
+
+
+class Repository:
+    """One restic repository, local or behind an SSH forced command; `where` names it in messages."""
+
+    def __init__(self, location, password, where=None, flags=("--no-cache",)):
+        """Remember how to reach it.
+
+        Args:
+            location: what `restic -r` takes.
+            password: text; it reaches restic by an inherited pipe only.
+            where: how messages name the repository (default: the location).
+            flags: global flags of every call, such as `--limit-upload=512` or `-o`, `rclone.program=ssh …`.
+        """
+        self.location = location
+        self.where = where or location
+        self._password = password
+        self._flags = list(flags)
+
+    # -- reading ------------------------------------------------------------------------------------------------
+
+    def exists(self):
+        """Return whether there is a repository that the password opens; raises for every other fault."""
+        try:
+            self.call(["cat", "config", "--no-lock"])
+        except RepositoryAbsentError:
+            return False
+        return True
+
+    def snapshots(self, tags=()):
+        """Return every snapshot (dicts as restic writes them, full ids), of all `tags` if any are given."""
+        words = ["snapshots", "--json", "--no-lock"] + (["--tag", ",".join(tags)] if tags else [])
+        found = self._json(self._output(words))
+        return found or []
+
+    def dump(self, snapshot, path, sink):
+        """Stream the file `path` of `snapshot` into `sink(piece)`; raises when not every byte came."""
+        child = self.start(["dump", "--no-lock", snapshot, path], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        err = process.Tail(child.stderr)
+        try:
+            while True:
+                piece = os.read(child.stdout.fileno(), 1 << 18)
+                if not piece:
+                    break
+                sink(piece)
+        except BaseException:
+            process.stop(child, signal.SIGINT)
+            raise
+        finally:
+            child.stdout.close()
+        self._judge(child.wait(), err.bytes(), "dump of %s" % path)
+
+    def locks(self):
+        """Return the locks in the repository: [{"id", "pid", "hostname", "time", "exclusive", ...}]."""
+        found = []
+        for name in self._output(["list", "locks", "--no-lock"]).decode("ascii", "replace").split():
+            try:
+                lock = self._json(self._output(["cat", "lock", name, "--no-lock"]))
+            except ProgramFailedError:
+                continue  # its owner removed it between the two calls
+            found.append(dict(lock, id=name))
+        return found
+
+    def indexed_packs(self):
+        """Return the names of all packs that an index of the repository knows."""
+        packs = set()
+        for name in self._output(["list", "index", "--no-lock"]).decode("ascii", "replace").split():
+            index = self._json(self._output(["cat", "index", name, "--no-lock"]))
+            packs.update(pack["id"] for pack in index.get("packs") or [])
+        return packs
+
+    def check(self, read=None):
+        """Check the repository's structure, and its data when `read` is `all` or `n/t`; return what restic printed."""
+        words = ["check", "--no-lock"]
+        if read:
+            words += ["--read-data"] if read == "all" else ["--read-data-subset=%s" % read]
+        return self.call(words)[0]
+
+    # -- writing ------------------------------------------------------------------------------------------------
+
+    def init(self, like=None):
+        """Create the repository, with the chunker parameters of the repository `like` when given."""
+        words, secrets = ["init"], []
+        if like is not None:
+            words += ["--from-repo", like.location, "--from-password-file", SECRET, "--copy-chunker-params"]
+            secrets = [like._password]
+        self.call(words, secrets)
+
+    def copy_from(self, source, snapshots):
+        """Copy `snapshots` (ids in `source`), in this order; what is there already is skipped by restic."""
+        words = ["copy", "--from-repo", source.location, "--from-password-file", SECRET]
+        return self.call(words + list(snapshots), [source._password])[0]
+
+    def forget(self, snapshots):
+        """Forget exactly these full snapshot ids; their data stays until `prune`."""
+        if snapshots:
+            self.call(["forget"] + [full_id(name) for name in snapshots])
+
+    def prune(self):
+        """Remove packs that nothing uses; never repacks, so the time is bounded by what is removed."""
+        self.call(["prune", "--max-unused=unlimited"])
+
+    def unlock(self):
+        """Remove every lock: call it only when each of them has been judged dead (a number in use again fools restic)."""
+        self.call(["unlock", "--remove-all"])
+
+    def start_backup(self, host, path, tags):
+        """Start `restic backup --stdin` under a constant host and path; return a `Writer`."""
+        words = ["backup", "--json", "--stdin", "--stdin-filename", path, "--host", host]
+        for tag in tags:
+            words += ["--tag", tag]
+        child = self.start(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        return Writer(self, child, tags)
+
+    # -- calling ------------------------------------------------------------------------------------------------
+
+    def start(self, words, secrets=(), **options):
+        """Start restic with `words` and return the child; it gets SIGINT when this process dies."""
+        return process.start(
+            self._argv(words), [self._password] + list(secrets), signal.SIGINT, env=self._variables(), **options
+        )
+
+    def call(self, words, secrets=()):
+        """Run restic with `words` to its end and return (last bytes of stdout, of stderr); raises a named fault."""
+        code, out, err = process.run(
+            self._argv(words), [self._password] + list(secrets), die_with=signal.SIGINT, env=self._variables()
+        )
+        self._judge(code, err, words[0])
+        return out, err
+
+    def _output(self, words):
+        """Return everything that restic prints for `words`."""
+        child = self.start(words, stdin=None, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        err = process.Tail(child.stderr)
+        with child.stdout as stream:
+            out = stream.read()
+        self._judge(child.wait(), err.bytes(), words[0])
+        return out
+
+    def _argv(self, words):
+        return ["restic", "-r", self.location, "-p", SECRET] + self._flags + list(words)
+
+    def _variables(self):
+        wanted = {"RESTIC_PROGRESS_FPS": "0.01", "LC_ALL": "C.UTF-8"}
+        wanted.update((key, os.environ[key]) for key in ("PATH", "HOME", "TMPDIR") if key in os.environ)
+        return wanted
+
+    def _judge(self, code, err, what):
+        if code == 0:
+            return
+        text = err.decode("utf-8", "replace")
+        for saying, fault, meaning in _SAYINGS:
+            if saying in text:
+                message = "repository %s: %s (restic %s)" % (self.where, meaning, what)
+                if fault is None:
+                    raise RefusedByPolicyError("repository locked", "%s: %s" % (message, last_line(text)))
+                raise fault(message)
+        raise ProgramFailedError(
+            "repository %s: restic %s ended with %d: %s" % (self.where, what, code, last_line(text))
+        )
+
+    def _json(self, data):
+        try:
+            return json.loads(data.decode("utf-8"))
+        except ValueError:
+            raise ProgramFailedError("repository %s: restic's answer is not JSON" % self.where)
+
+
+class Writer:
+    """A running `restic backup --stdin`: fed by `write`, then ended well by `finish` or without a trace by `abort`."""
+
+    def __init__(self, repository, child, tags):
+        """Take over the child."""
+        self._repository = repository
+        self._child = child
+        self._tags = tags
+        self._out = process.Tail(child.stdout)
+        self._err = process.Tail(child.stderr)
+
+    def write(self, piece):
+        """Hand `piece` to restic; raises OSError (EPIPE) when restic died."""
+        process.write_all(self._child.stdin.fileno(), piece)
+
+    def finish(self):
+        """Close restic's stdin, wait for its end and return the full id of the snapshot."""
+        self._child.stdin.close()
+        self._repository._judge(self._child.wait(), self._err.bytes(), "backup")
+        summary = self._out.bytes().decode("utf-8", "replace").strip().splitlines()[-1]
+        short = self._repository._json(summary.encode("utf-8")).get("snapshot_id") or "none"
+        found = [snap["id"] for snap in self._repository.snapshots(self._tags) if snap["id"].startswith(short)]
+        if len(found) != 1:
+            raise ProgramFailedError("restic saved snapshot %s, which is not in the repository" % short)
+        return found[0]
+
+    def abort(self):
+        """End restic BEFORE its stdin closes: closed first, half a stream becomes a good-looking snapshot."""
+        if self._child.poll() is None:
+            process.stop(self._child, signal.SIGINT)
+        if not self._child.stdin.closed:
+            self._child.stdin.close()
+        self._child.wait()
+
+    def said(self):
+        """Return the end of restic's error output."""
+        return self._err.text()
+
+
+def full_id(name):
+    """Return `name` if it is a full snapshot id; `forget` with anything shorter could mean another snapshot."""
+    if not _ID.match(name):
+        raise ValueError("not a full snapshot id: %r" % (name,))
+    return name
+
+
+def last_line(text):
+    """Return the last telling lines of restic's error output as one safe line."""
+    return process.clean_text(" / ".join(line for line in text.strip().splitlines()[-6:] if line.strip()))
