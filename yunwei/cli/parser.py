@@ -169,7 +169,7 @@ def _add_evidence(commands: argparse._SubParsersAction[argparse.ArgumentParser])
         metavar="ACTION", required=True
     )
     _with_inventory(_command(evidence, "list", "evidence.show_list", "list the records"))
-    show = _command(evidence, "show", "evidence.show", "show one record, whole")
+    show = _command(evidence, "show", "evidence.show_record", "show one record, whole")
     show.add_argument("id", help="a record's id, or a run's")
     _with_inventory(show)
     verify = _command(
@@ -181,6 +181,7 @@ def _add_evidence(commands: argparse._SubParsersAction[argparse.ArgumentParser])
         metavar="FILE",
         help="the signing key's public half (default: the one stored in the ledger)",
     )
+    verify.add_argument("--file", type=Path, help="an exported ledger instead of this controller's")
     _with_inventory(verify)
     export = _command(evidence, "export", "evidence.export", "write the ledger as JSON lines")
     export.add_argument("-o", "--output", type=Path, required=True, metavar="FILE", help="the file to write")
