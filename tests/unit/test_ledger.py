@@ -252,8 +252,7 @@ def test_a_record_is_found_by_number_and_an_unknown_one_says_where_to_look(ledge
 def test_a_run_whose_process_died_is_closed_as_interrupted(path: Path, signer: KeySigner):
     book = Ledger.open(path)
     script = (
-        "import sys; from yunwei.ledger import Ledger; from yunwei.ledger.chain import digest
-from yunwei.ledger.process import describe_self;"
+        "import sys; from yunwei.ledger import Ledger; from yunwei.ledger.process import describe_self;"
         "Ledger.open(sys.argv[1]).begin({'run_id': 'r-dead', 'job': 'back-up', 'process': describe_self()})"
     )
     subprocess.run([sys.executable, "-c", script, str(path)], check=True)
