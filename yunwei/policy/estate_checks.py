@@ -22,7 +22,7 @@ from yunwei.policy.system_checks import ITEM_LISTS
 SSH_OPTIONS = "yunwei_source_ssh_options"
 # Only what an old sshd needs, and only added to the defaults: host keys stay checked, nothing is weakened for others.
 _SSH_OPTION = re.compile(
-    r"^(HostKeyAlgorithms|PubkeyAcceptedAlgorithms|PubkeyAcceptedKeyTypes|KexAlgorithms|Ciphers|MACs)=\+[A-Za-z0-9@.,-]+$"
+    r"(HostKeyAlgorithms|PubkeyAcceptedAlgorithms|PubkeyAcceptedKeyTypes|KexAlgorithms|Ciphers|MACs)=\+[A-Za-z0-9@.,-]+"
 )
 
 
@@ -64,7 +64,7 @@ def _ssh_options(file: str, path: str, value: object) -> Iterator[Problem]:
         yield Problem(file, path, shown(value), allowed)
         return
     for index, option in enumerate(value):
-        if not (isinstance(option, str) and _SSH_OPTION.match(option)):
+        if not (isinstance(option, str) and _SSH_OPTION.fullmatch(option)):
             yield Problem(file, path + key_path([index]), shown(option), allowed)
 
 

@@ -43,6 +43,7 @@ def validate(inventory: Path, today: date | None = None) -> list[Problem]:
 
 def examine(inventory: Path, today: date | None = None) -> tuple[Policy | None, list[Problem]]:
     """Return the policy, or None where it could not be built, and every problem found, in the order of files."""
+    inventory = Path(inventory)
     folder = inventory.parent if inventory.is_file() else inventory
     if not folder.is_dir():
         allowed = "a folder with hosts.yml and policy/"

@@ -15,8 +15,9 @@ _CONNECTION = (
     "ansible_become_method", "ansible_become_user", "ansible_python_interpreter", "ansible_ssh_common_args",
     "ansible_ssh_extra_args", "ansible_ssh_private_key_file", "ansible_pipelining", "ansible_ssh_transfer_method",
 )  # fmt: skip
-# A different word of the same role is less alike than this; a slip of one or two letters is more.
-_SLIP = 0.88
+# Variables of one role are alike by their prefix: what differs by a whole word is below the first, what differs by a
+# letter or two is above the second.
+_ALIKE, _SLIP = 0.8, 0.88
 
 
 def role_interfaces(roles: Path) -> dict[str, set[str]]:
@@ -41,7 +42,7 @@ def _problem(one: Assignment, roles: Mapping[str, set[str]], known: set[str]) ->
     owners = [role for role in roles if one.name.startswith(f"{role}_")]
     if owners:
         role = max(owners, key=len)
-        near = nearest(one.name, roles[role])
+        near = nearest(one.name, known, _ALIKE)
         hint = f"Did you mean '{near}'?" if near else None
         found = f"a variable that role {role} does not know"
         return Problem(one.file, one.path, found, ", ".join(sorted(roles[role])) or "none", hint)

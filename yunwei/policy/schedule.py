@@ -24,7 +24,7 @@ _DAYS = {
 
 
 def _plain(value: Any) -> Any:
-    if isinstance(value, bool) or not isinstance(value, str | int):
+    if isinstance(value, bool) or not isinstance(value, str | int | None):
         raise refuse(repr(value), "the number of a day, a weekday, or `last`")
     return value
 

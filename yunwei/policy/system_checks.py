@@ -111,7 +111,7 @@ def _within_rpo(draft: Draft[System]) -> Iterator[Problem]:
         for place, content in draft.each(key):
             period = PERIOD_SECONDS.get(str(mapping(content, "schedule").get("every")))
             target = number(content, "rpo_seconds") or general
-            if period and target and target < period:
+            if period and target and 0 < target < period:
                 yield draft.problem(
                     (*place, "schedule", "every"),
                     f"a period of {period} s with an RPO of {target} s",

@@ -26,8 +26,8 @@ from yunwei.work.shapes import (
 from yunwei.work.sites import miyun
 from yunwei.work.times import utc
 
-_RESTORE_ID = re.compile(r"^[A-Za-z0-9][A-Za-z0-9-]{3,63}$")
-_RECORD = re.compile(r"^[0-9a-f]{8,64}$")
+_RESTORE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{3,63}")
+_RECORD = re.compile(r"[0-9a-f]{8,64}")
 
 
 @dataclass(frozen=True)
@@ -126,7 +126,7 @@ def _work(
     policy: Policy, system: System, options: RestoreOptions, targets: Mapping[str, str], now: datetime
 ) -> RestoreWork:
     """Return what drill and recovery have in common: a restore that may overwrite and stop nothing."""
-    if not _RESTORE_ID.match(options.restore_id):
+    if not _RESTORE_ID.fullmatch(options.restore_id):
         raise UsageError(f"restore id {options.restore_id!r} may hold letters, digits and hyphens only (4 to 64).")
     local = options.site == "local"
     estate = policy.estate
@@ -202,7 +202,7 @@ def _chosen(system: System, options: RestoreOptions) -> list[Item]:
     items = system.items()
     _refuse_unknown("item", options.records, [item.id for item in items])
     for item, record in options.records.items():
-        if not _RECORD.match(record):
+        if not _RECORD.fullmatch(record):
             raise UsageError(f"{item}: {record!r} is no record id; it has 8 to 64 hexadecimal digits.")
     if options.database is not None:
         databases = {item.name: item for item in items if item.kind == "database"}

@@ -1,0 +1,370 @@
+"""Policy and options turned into the unit of work of each job."""
+
+import base64
+import hashlib
+import hmac
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, get_type_hints
+
+import pytest
+
+from tests.inventories import ESTATE, MEDIATION, InventoryCopy
+from yunwei import work
+from yunwei.errors import RefusedError, UsageError
+from yunwei.policy import Policy
+from yunwei.work import RestoreOptions, shapes
+from yunwei.work.pins import pinned_keys
+
+NOW = datetime(2026, 12, 1, 4, 0, tzinfo=UTC)  # noon in Shanghai
+
+
+@pytest.fixture
+def lab(tmp_path: Path) -> InventoryCopy:
+    copy = InventoryCopy(tmp_path)
+    copy.pin_everything()
+    return copy
+
+
+@pytest.fixture
+def policy(lab: InventoryCopy) -> Policy:
+    return lab.load()
+
+
+def options(**chosen: Any) -> RestoreOptions:
+    return RestoreOptions(restore_id="d-20261201", **chosen)
+
+
+class TestBackUp:
+    def test_the_whole_work(self, policy: Policy) -> None:
+        found = work.back_up_work(policy, "mediation", False, NOW)
+        address = policy.hosts["db1"].address
+        assert found["repository"] == "/srv/backup/mediation/repo"
+        assert found["records"] == "/srv/backup/mediation/records"
+        assert found["known_hosts"] == [
+            f"{policy.hosts[host].address} ssh-ed25519 PIN-{policy.hosts[host].address}" for host in ("app1", "db1")
+        ]
+        assert found["items"][0] == {
+            "item": "database:mediation",
+            "slug": "database-mediation",
+            "kind": "database",
+            "name": "mediation",
+            "engine": "postgresql",
+            "no_driver": None,
+            "source_host": "db1",
+            "source_address": address,
+            "source_port": 22,
+            "account": "yunwei-source",
+            "secret": "source-db1",
+            "ssh_options": [],
+            "full_every_days": None,
+            "lock_timeout_seconds": 10,
+            "rpo_seconds": 86400,
+            "schedule": {"last_scheduled": "2026-11-30T17:30:00Z", "next_due": "2026-12-01T17:30:00Z"},
+        }
+        assert found["items"][1]["full_every_days"] == 30
+        assert (found["now"], found["time"], found["parallel"]) == (False, "2026-12-01T04:00:00Z", 2)
+
+    def test_an_engine_without_driver_is_never_left_out(self, lab: InventoryCopy) -> None:
+        lab.edit(MEDIATION, "engine: postgresql", "engine: dameng")
+        item = work.back_up_work(lab.load(), "mediation", True, NOW)["items"][0]
+        assert item["no_driver"] == "could not judge: no driver for dameng"
+
+    def test_options_and_port_of_an_old_host(self, lab: InventoryCopy) -> None:
+        lab.write(
+            "host_vars/legacy1.yml", "ansible_port: 2222\nyunwei_source_ssh_options: [HostKeyAlgorithms=+ssh-rsa]\n"
+        )
+        policy = lab.load()
+        with pytest.raises(UsageError, match="pins no host key"):
+            work.back_up_work(policy, "legalservice", False, NOW)
+        lab.known_hosts.write_text(
+            f"{policy.hosts['db1'].address} ssh-ed25519 A\n[{policy.hosts['legacy1'].address}]:2222 ssh-rsa B\n"
+        )
+        found = work.back_up_work(policy, "legalservice", False, NOW)
+        assert found["items"][1]["source_port"] == 2222
+        assert found["items"][1]["ssh_options"] == ["HostKeyAlgorithms=+ssh-rsa"]
+        assert len(found["known_hosts"]) == 2
+
+    def test_variables_from_ansible_win_over_the_file(self, lab: InventoryCopy, policy: Policy) -> None:
+        lab.known_hosts.write_text("192.0.2.99 ssh-ed25519 A\n" + lab.known_hosts.read_text())
+        found = work.back_up_work(policy, "mediation", False, NOW, {"db1": {"ansible_host": "192.0.2.99"}})
+        assert found["items"][0]["source_address"] == "192.0.2.99"
+        assert found["known_hosts"][0] == "192.0.2.99 ssh-ed25519 A"
+
+    def test_what_a_source_may_hand_out(self, policy: Policy) -> None:
+        database = {"engine": "postgresql", "port": 5432, "os_user": "postgres", "lock_timeout_seconds": 10}
+        found = work.source_work(policy, "db1")
+        assert found["systems"] == {
+            "legalservice": {"databases": {"legalservice": database}, "file_sets": {}},
+            "mediation": {"databases": {"mediation": database}, "file_sets": {}},
+        }
+        app = work.source_work(policy, "app1")["systems"]
+        assert app == {
+            "mediation": {"databases": {}, "file_sets": {"app": {"paths": ["/srv/mediation"], "exclude": []}}}
+        }
+        assert work.source_work(policy, "scratch1")["systems"] == {}
+
+
+class TestSites:
+    def test_sync(self, policy: Policy) -> None:
+        found = work.sync_work(policy, "mediation", NOW)
+        assert found["items"] == ["database:mediation", "files:app"]
+        assert found["remote"] == {
+            "site": "miyun",
+            "address": "198.51.100.139",
+            "port": 22,
+            "user": "miyun-append",
+            "path": "/srv/miyun/mediation",
+            "secret": "miyun-append",
+            "repository_secret": "repository-miyun",
+            "host_keys": ["198.51.100.139 ssh-ed25519 PIN-198.51.100.139"],
+            "receipt_public_key": "ssh-ed25519 RECEIPT miyun",
+        }
+
+    def test_without_the_receipt_key_nothing_starts(self, lab: InventoryCopy, policy: Policy) -> None:
+        lab.receipt_key.unlink()
+        with pytest.raises(UsageError, match=r"miyun_receipt\.pub .* cannot be read: No such file"):
+            work.sync_work(policy, "mediation", NOW)
+
+    def test_retire_locally_needs_the_other_site(self, policy: Policy) -> None:
+        found = work.retire_work(policy, "mediation", "local", NOW)
+        assert found["needs_site"] == "miyun"
+        assert found["keep"] == {"last": 3, "daily": 14, "weekly": 8, "monthly": 12, "yearly": 0}
+        assert found["permission"] == {"reference": "LAB-CONSENT-2026-01", "expires": "2027-12-31"}
+        assert (found["max_removals"], found["timezone"]) == (20, "Asia/Shanghai")
+
+    def test_retire_at_the_second_site(self, policy: Policy) -> None:
+        found = work.retire_work(policy, "mediation", "miyun", NOW)
+        assert (found["repository"], found["records"], found["needs_site"]) == ("/srv/miyun/mediation", None, None)
+
+    def test_an_expired_permission_refuses_by_the_estates_calendar(self, policy: Policy) -> None:
+        still = datetime(2027, 12, 31, 15, 59, tzinfo=UTC)  # 23:59 in Shanghai
+        assert work.retire_work(policy, "mediation", "local", still)["system"] == "mediation"
+        with pytest.raises(RefusedError, match="expired on 2027-12-31; today is 2028-01-01"):
+            work.retire_work(policy, "mediation", "local", still.replace(hour=16))
+
+    def test_only_holds_in_force_are_handed_over(self, lab: InventoryCopy) -> None:
+        holds = [("aaaaaaaa", "null"), ("bbbbbbbb", "2026-12-01"), ("cccccccc", "2026-11-30")]
+        lines = [
+            f"{{item: database:mediation, record: {record}, reason: court, until: {until}}}" for record, until in holds
+        ]
+        lab.edit(MEDIATION, "legal_holds: []", f"legal_holds: [{', '.join(lines)}]")
+        found = work.retire_work(lab.load(), "mediation", "local", NOW)["legal_holds"]
+        assert [(hold["record"], hold["until"]) for hold in found] == [("aaaaaaaa", None), ("bbbbbbbb", "2026-12-01")]
+
+
+class TestDrill:
+    def test_a_drill_reads_from_the_second_site_and_needs_nothing_local(self, policy: Policy) -> None:
+        found = work.drill_work(policy, "mediation", options(), NOW)
+        assert (found["mode"], found["site"], found["backup_server"], found["repository"]) == (
+            "drill",
+            "miyun",
+            None,
+            None,
+        )
+        assert found["remote"] is not None
+        assert (found["remote"]["user"], found["remote"]["secret"]) == ("miyun-read", "miyun-read")
+        assert found["target_hosts"] == ["scratch1"]
+        assert {item["target_host"] for item in found["items"]} == {"scratch1"}
+        assert found["work_dir"] == "/srv/restore/d-20261201"
+        assert found["targets"]["rto_seconds"] == 3600
+        assert found["application"] is not None
+        assert found["application"]["probe"]["expect"] == "ok"
+
+    def test_a_drill_stops_no_service_and_overwrites_nothing(self, policy: Policy) -> None:
+        found = work.drill_work(policy, "mediation", options(), NOW)
+        assert (found["services"], found["replace"]) == ([], [])
+
+    def test_no_source_may_be_within_reach(self, policy: Policy) -> None:
+        endpoints = work.drill_work(policy, "mediation", options(), NOW)["source_endpoints"]
+        assert [(one["host"], one["port"]) for one in endpoints] == [("app1", 22), ("db1", 22), ("db1", 5432)]
+        assert {one["address"] for one in endpoints} == {policy.hosts[host].address for host in ("app1", "db1")}
+
+    def test_the_local_site_without_a_read_account(self, policy: Policy) -> None:
+        found = work.drill_work(policy, "mediation", options(site="local"), NOW)
+        assert (found["remote"], found["backup_server"]) == (None, "backup1")
+        assert found["repository"] == "/srv/backup/mediation/repo"
+
+    def test_the_local_site_with_a_read_account(self, lab: InventoryCopy) -> None:
+        lab.edit(ESTATE, "backup_server: backup1", "backup_server: backup1\n    read_user: yunwei-read")
+        remote = work.drill_work(lab.load(), "mediation", options(site="local"), NOW)["remote"]
+        assert remote is not None
+        assert (remote["user"], remote["secret"], remote["repository_secret"]) == (
+            "yunwei-read",
+            "local-read",
+            "repository-local",
+        )
+
+    def test_what_the_ledger_knows_and_what_was_chosen(self, policy: Policy) -> None:
+        chosen = options(records={"database:mediation": "0123abcd"}, accepted=["f" * 64], keep_on_failure=True)
+        found = work.drill_work(policy, "mediation", chosen, NOW)
+        assert [item["record"] for item in found["items"]] == ["0123abcd", None]
+        assert (found["accepted"], found["keep_on_failure"]) == (["f" * 64], True)
+
+    @pytest.mark.parametrize(
+        ("host", "message"),
+        [("db1", "in group production"), ("backup1", "is no drill host"), ("scrach1", "Did you mean 'scratch1'")],
+    )
+    def test_only_drill_hosts(self, policy: Policy, host: str, message: str) -> None:
+        with pytest.raises((RefusedError, UsageError), match=message):
+            work.drill_work(policy, "mediation", options(hosts=[host]), NOW)
+
+    @pytest.mark.parametrize(
+        "wrong",
+        [
+            {"database": "mediation"},
+            {"files": "*", "into_dir": "/tmp"},
+            {"replace": ["files:app"]},
+            {"hosts": ["scratch1", "db1"]},
+            {"records": {"files:apps": "0123abcd"}},
+            {"records": {"files:app": "../0123"}},
+            {"records": {"files:app": "0123abcd\n"}},
+        ],
+        ids=str,
+    )
+    def test_options_that_a_drill_refuses(self, policy: Policy, wrong: dict[str, Any]) -> None:
+        with pytest.raises(UsageError):
+            work.drill_work(policy, "mediation", options(**wrong), NOW)
+
+    @pytest.mark.parametrize("name", ["", "a b", "../../etc", "d", "x" * 65, "d-20261201\n"])
+    def test_a_restore_id_is_safe_as_a_folder(self, policy: Policy, name: str) -> None:
+        with pytest.raises(UsageError, match="restore id"):
+            work.drill_work(policy, "mediation", RestoreOptions(restore_id=name), NOW)
+
+
+class TestRecover:
+    def test_in_place(self, policy: Policy) -> None:
+        found = work.recover_work(
+            policy, "mediation", options(hosts=["db1", "app1"], replace=["database:mediation"]), NOW
+        )
+        assert {item["item"]: item["target_host"] for item in found["items"]} == {
+            "database:mediation": "db1",
+            "files:app": "app1",
+        }
+        assert found["services"] == [{"host": "app1", "unit": "mediation-app.service", "order": 20}]
+        assert (found["replace"], found["source_endpoints"]) == (["database:mediation"], [])
+        assert found["target_groups"]["db1"] == ["all", "production", "sources"]
+
+    def test_one_database_in_place_stops_what_uses_it(self, policy: Policy) -> None:
+        found = work.recover_work(policy, "mediation", options(hosts=["db1"], database="mediation"), NOW)
+        assert [item["item"] for item in found["items"]] == ["database:mediation"]
+        assert [service["unit"] for service in found["services"]] == ["mediation-app.service"]
+
+    def test_a_stranger_receives_everything_and_the_living_system_goes_on(self, policy: Policy) -> None:
+        found = work.recover_work(policy, "mediation", options(hosts=["scratch1"]), NOW)
+        assert {item["target_host"] for item in found["items"]} == {"scratch1"}
+        assert found["services"] == []
+
+    def test_pairs_lead_to_new_hosts(self, policy: Policy) -> None:
+        found = work.recover_work(policy, "mediation", options(hosts=["db1=scratch1", "app1=backup1"]), NOW)
+        assert [item["target_host"] for item in found["items"]] == ["scratch1", "backup1"]
+        assert found["services"] == [{"host": "backup1", "unit": "mediation-app.service", "order": 20}]
+
+    @pytest.mark.parametrize(
+        "part",
+        [
+            {"database": "mediation", "table": "core.cases", "into_schema": "found"},
+            {"files": "/srv/*", "into_dir": "/srv/found"},
+        ],
+    )
+    def test_a_part_beside_the_living_stops_nothing(self, policy: Policy, part: dict[str, str]) -> None:
+        host = "app1" if "files" in part else "db1"
+        found = work.recover_work(policy, "mediation", options(hosts=[host], **part), NOW)
+        assert (found["services"], found["application"], len(found["items"])) == ([], None, 1)
+        assert {key: value for key, value in found["part"].items() if value is not None} == part
+
+    @pytest.mark.parametrize(
+        ("wrong", "message"),
+        [
+            ({"hosts": []}, "needs --to"),
+            ({"hosts": ["db1"]}, "files:app belongs on app1"),
+            ({"hosts": ["db1", "scratch1"]}, "which host does scratch1 stand for"),
+            ({"hosts": ["bd1=scratch1"]}, "Did you mean 'db1'"),
+            ({"hosts": ["db1=scratch9", "app1"]}, "no host 'scratch9'"),
+            ({"hosts": ["db1"], "database": "mediaton"}, "Did you mean 'mediation'"),
+            ({"hosts": ["db1"], "table": "a.b"}, "--table needs"),
+            ({"hosts": ["db1"], "database": "mediation", "table": "a.b"}, "--table needs"),
+            ({"hosts": ["db1"], "into_schema": "x"}, "goes with --table"),
+            ({"hosts": ["db1"], "files": "*"}, "go together"),
+            ({"hosts": ["db1"], "into_dir": "/x"}, "go together"),
+            ({"hosts": ["db1"], "database": "mediation", "files": "*", "into_dir": "/x"}, "not both"),
+        ],
+        ids=str,
+    )
+    def test_options_that_do_not_go_together(self, policy: Policy, wrong: dict[str, Any], message: str) -> None:
+        with pytest.raises(UsageError, match=message):
+            work.recover_work(policy, "mediation", options(**wrong), NOW)
+
+
+class TestPins:
+    def test_plain_hashed_and_revoked_lines(self, tmp_path: Path) -> None:
+        salt = b"0" * 20
+        digest = hmac.new(salt, b"[192.0.2.2]:2222", hashlib.sha1).digest()
+        hashed = f"|1|{base64.b64encode(salt).decode()}|{base64.b64encode(digest).decode()} ssh-rsa H"
+        lines = [
+            "# 192.0.2.1 ssh-rsa comment",
+            "host,192.0.2.1 ssh-ed25519 A",
+            "192.0.2.10 ssh-ed25519 other",
+            "192.0.2.* ssh-ed25519 pattern",
+            hashed,
+            "@revoked 192.0.2.1 ssh-rsa R",
+            "|1|broken|@@ ssh-rsa X",
+            "",
+        ]
+        file = tmp_path / "known_hosts"
+        file.write_text("\n".join(lines))
+        assert pinned_keys(file, [("192.0.2.1", 22), ("192.0.2.2", 2222)]) == [lines[1], hashed, lines[5]]
+
+    @pytest.mark.parametrize(
+        "line", ["192.0.2.* ssh-rsa A", "@revoked 192.0.2.1 ssh-rsa A", "[192.0.2.1]:23 ssh-rsa A", "192.0.2.1"]
+    )
+    def test_what_is_no_pin(self, tmp_path: Path, line: str) -> None:
+        file = tmp_path / "known_hosts"
+        file.write_text(line + "\n")
+        with pytest.raises(UsageError, match=r"pins no host key for 192\.0\.2\.1\."):
+            pinned_keys(file, [("192.0.2.1", 22)])
+
+    def test_a_missing_file(self, tmp_path: Path) -> None:
+        with pytest.raises(UsageError, match="pinned host keys"):
+            pinned_keys(tmp_path / "none", [("192.0.2.1", 22)])
+
+
+def keys_match(value: Any, shape: Any) -> None:
+    """Assert that a mapping has exactly the keys of its TypedDict, with what is nested in it."""
+    hints = get_type_hints(shape)
+    assert set(value) == set(hints)
+    for key, hint in hints.items():
+        inner = [hint, *getattr(hint, "__args__", ())]
+        nested = next((one for one in inner if hasattr(one, "__required_keys__")), None)
+        if nested is not None and value[key] is not None and getattr(hint, "__origin__", None) is not dict:
+            for one in value[key] if isinstance(value[key], list) else [value[key]]:
+                keys_match(one, nested)
+
+
+def test_every_work_is_json_and_has_the_shape_that_was_promised(policy: Policy) -> None:
+    recovery = options(hosts=["db1", "app1"])
+    works = [
+        (work.back_up_work(policy, "mediation", False, NOW), shapes.BackUpWork),
+        (work.sync_work(policy, "mediation", NOW), shapes.SyncWork),
+        (work.retire_work(policy, "mediation", "local", NOW), shapes.RetireWork),
+        (work.drill_work(policy, "mediation", options(), NOW), shapes.RestoreWork),
+        (work.recover_work(policy, "mediation", recovery, NOW), shapes.RestoreWork),
+        (work.source_work(policy, "db1"), shapes.SourceWork),
+    ]
+    for value, shape in works:
+        assert json.loads(json.dumps(value)) == value
+        keys_match(value, shape)
+
+
+@pytest.mark.parametrize(
+    "call", [work.back_up_work, work.sync_work, work.retire_work, work.drill_work, work.recover_work]
+)
+def test_an_unknown_system(policy: Policy, call: Any) -> None:
+    extra = {work.back_up_work: [False], work.retire_work: ["local"], work.sync_work: []}.get(call, [options()])
+    with pytest.raises(UsageError, match="Did you mean 'legalservice'"):
+        call(policy, "legalservic", *extra, NOW)
+
+
+def test_legalservice_has_no_application(policy: Policy) -> None:
+    assert work.drill_work(policy, "legalservice", options(), NOW)["application"] is None
