@@ -13,7 +13,7 @@ from yunwei.report.units import Units
 
 WIDTH = 720.0
 LEFT = 252.0  # bars begin here; names and figures are left of it
-AREA = WIDTH - LEFT - 14.0  # the last tick's label needs room on the right
+AREA = WIDTH - LEFT - 22.0  # the last tick's label needs room on the right
 HOUR_TOP, HOUR_HEIGHT = 24.0, 16.0
 ROWS_TOP, ROW_STEP, ROW_HEIGHT = 98.0, 20.0, 12.0
 HOUR = 3600.0
