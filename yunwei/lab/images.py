@@ -177,4 +177,6 @@ def _bootstrap(recipe: Recipe, command: list[str], folder: Path) -> None:
         )
     if done.returncode != 0:
         tail = "\n".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-15:])
-        raise LabError(f"The image '{recipe.name}' could not be made (mmdebstrap ended with {done.returncode}):\n{tail}")
+        raise LabError(
+            f"The image '{recipe.name}' could not be made (mmdebstrap ended with {done.returncode}):\n{tail}"
+        )

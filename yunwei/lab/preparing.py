@@ -1,0 +1,84 @@
+"""Runs the playbooks that make the lab's hosts ready: the second site's administrator's own, and the controller's."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+from yunwei.errors import LabError
+from yunwei.lab import engine, inventory, memory
+from yunwei.lab.topology import Slot
+from yunwei.paths import content_root
+
+_CODE = ("playbooks", "roles", "library", "module_utils", "plugins", "yunwei/source")
+
+
+def prepare_miyun(slot: Slot) -> str:
+    """Set the second site up as its administrator does; return `done`, or `unchanged` when nothing differs."""
+    return _ensure(slot, "prepare_miyun", inventory.miyun_admin_dir(slot))
+
+
+def prepare_hosts(slot: Slot) -> str:
+    """Set up the sources and the backup server; return `done`, or `unchanged` when nothing differs."""
+    return _ensure(slot, "prepare_hosts", inventory.hosts_dir(slot))
+
+
+def forget(slot: Slot) -> None:
+    """Make the next run prepare the hosts again in any case."""
+    for mark in slot.state_dir.glob("prepared-*"):
+        mark.unlink()
+
+
+def _ensure(slot: Slot, name: str, hosts: Path) -> str:
+    playbook = content_root() / "playbooks" / f"{name}.yml"
+    if not playbook.is_file():
+        return "there is no such playbook"
+    mark = slot.state_dir / f"prepared-{name}"
+    wanted = _digest(slot, hosts)
+    if mark.is_file() and mark.read_text(encoding="utf-8") == wanted:
+        return "unchanged"
+    mark.unlink(missing_ok=True)
+    _run(slot, playbook, hosts)
+    memory.write(mark, wanted)
+    return "done"
+
+
+def _run(slot: Slot, playbook: Path, hosts: Path) -> None:
+    log = slot.state_dir / f"{playbook.stem}.log"
+    environment = {**os.environ, "ANSIBLE_CONFIG": str(content_root() / "ansible.cfg"), "YUNWEI_LAB_SLOT": slot.name}
+    command = [str(Path(sys.executable).parent / "ansible-playbook"), "-i", str(hosts / "hosts.yml"), str(playbook)]
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("wb") as output:
+        done = subprocess.run(
+            command,
+            cwd=content_root(),
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            check=False,
+        )
+    if done.returncode != 0:
+        tail = "\n".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-40:])
+        raise LabError(f"{playbook.name} ended with {done.returncode}; the whole log is {log}. Its end:\n{tail}")
+
+
+def _digest(slot: Slot, hosts: Path) -> str:
+    """Return a digest of code, inventory, public keys and the very containers: all that preparing depends on."""
+    total = hashlib.sha256()
+    folders = [content_root() / name for name in _CODE] + [hosts, slot.secrets_dir / "public"]
+    for path in _files(folders):
+        total.update(f"{path}\0".encode("utf-8", "surrogateescape") + hashlib.sha256(path.read_bytes()).digest())
+    containers = engine.podman("ps", "--all", "--no-trunc", "--format", "{{.ID}} {{.Names}}").stdout.decode("utf-8")
+    own = [line for line in containers.splitlines() if line.split()[-1].startswith(slot.prefix)]
+    total.update("\n".join(sorted(own)).encode("utf-8"))
+    return total.hexdigest()
+
+
+def _files(folders: Iterable[Path]) -> list[Path]:
+    found = [path for folder in folders for path in folder.rglob("*")]
+    return sorted(path for path in found if path.is_file() and "__pycache__" not in path.parts)
