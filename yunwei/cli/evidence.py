@@ -46,7 +46,9 @@ def verify(options: argparse.Namespace) -> int:
 
 def _print(result: ledger.VerifyResult) -> None:
     if not result.ok:
-        print(f"BAD: record {result.first_bad} ({show.printable(result.first_bad_id)}): {show.printable(result.reason)}")
+        print(
+            f"BAD: record {result.first_bad} ({show.printable(result.first_bad_id)}): {show.printable(result.reason)}"
+        )
     print(f"{result.count} records, head {result.head}")
     print(f"{result.unsigned} unsigned (waiting for Vault), {result.signed_later} signed later")
     if not result.keys_trusted:
