@@ -13,6 +13,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from yunwei.report import checks, targets, timeline
+from yunwei.report.proof import proof_lines
 from yunwei.report.schema import CHECKS, Drill, check_drill
 from yunwei.report.summary import summary_lines
 from yunwei.report.units import Units
@@ -78,6 +79,7 @@ def _context(drill: Drill, lang: str) -> dict[str, Any]:
         "differences": checks.difference_groups(drill, units),
         "all_compared": all(drill[name] is not None for name in CHECKS),
         "nothing_restored": nothing_restored(drill),
+        "proof": proof_lines(destroyed["proof"], units) if destroyed else [],
         "destroyed_shown": destroyed["what"][:MOST_DESTROYED] if destroyed else [],
         "margin_id": drill["evidence_id"] if _SAFE_IN_CSS.fullmatch(drill["evidence_id"]) else "",
     }

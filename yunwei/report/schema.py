@@ -58,12 +58,26 @@ class Difference(TypedDict):
 
 
 @_closed
+class Reason(TypedDict):
+    """Why a drill did not pass: the object, what was found, what to do next, what it says of the backup."""
+
+    object: str
+    cause: str
+    next: str
+    verdict: str
+
+
+@_closed
 class Comparison(TypedDict):
-    """The manifest's lines of one kind against the restored ones; rows and bytes are sums over them."""
+    """The manifest's lines of one kind against the restored ones; rows and bytes are sums over them.
+
+    `different` counts all that are not equal, extra ones too, where `differences` shows only the first.
+    """
 
     expected: Count
     equal: Count
     differences: list[Difference]
+    different: NotRequired[Count]
     rows: NotRequired[Count]
     bytes: NotRequired[Count]
 
@@ -118,7 +132,7 @@ class Drill(TypedDict):
 
     format: Literal[1]
     verdict: Verdict
-    reasons: list[str]
+    reasons: list[str | Reason]
     system: Name
     system_name: Names
     contract: str
@@ -195,13 +209,18 @@ def contradictions(drill: Drill) -> list[str]:
         found.append("destroyed: nothing proves that the restored data is gone")
     found += _beyond(drill["total_seconds"], drill["target_seconds"], "total_seconds")
     found += _beyond(drill["rpo_seconds"], drill["rpo_target_seconds"], "rpo_seconds")
-    return found + [f"reasons: {reason}" for reason in drill["reasons"]]
+    return found + [f"reasons: {reason_text(reason)}" for reason in drill["reasons"]]
+
+
+def reason_text(reason: str | Reason) -> str:
+    """Return a reason as one line: the object by name, then what was found."""
+    return reason if isinstance(reason, str) else f"{reason['object']}: {reason['cause']}"
 
 
 def _not_proven(check: Comparison | None) -> str:
     if check is None:
         return "not compared"
-    if check["equal"] != check["expected"] or check["differences"]:
+    if check["equal"] != check["expected"] or check["differences"] or check.get("different"):
         return f"{check['equal']} of {check['expected']} are equal"
     return ""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from yunwei.report.schema import CHECKS, Check, Drill
 from yunwei.report.targets import TargetView, rpo_view, rto_view
 from yunwei.report.units import Units
-from yunwei.report.verdict import different_count, nothing_restored, verdict_view
+from yunwei.report.verdict import VerdictView, different_count, nothing_restored, verdict_view
 from yunwei.report.visible import plain
 
 
@@ -17,7 +17,7 @@ def summary_lines(drill: Drill, units: Units) -> list[str]:
     at = drill["snapshot_at"]
     site = words.get(f"site.{drill['site']}", drill["site"])
     lines = [f"{verdict.word} · {plain(name)} ({plain(drill['system'])})"]
-    lines += [f"  - {plain(line)}" for line in (drill["reasons"] or verdict.findings or verdict.reasons)]
+    lines += _reason_lines(verdict, units)
     lines.append(words("summary.snapshot", site=plain(site), at=units.instant(at) if at else words("evidence.missing")))
     lines.append(_target_line("summary.time", rto_view(drill, units), units))
     lines.append(_target_line("summary.age", rpo_view(drill, units), units))
@@ -26,6 +26,15 @@ def summary_lines(drill: Drill, units: Units) -> list[str]:
     lines.append(words("summary.checked", counts=_counts(drill, units)))
     lines.append(words(f"destroyed.{_destroyed(drill)}"))
     lines.append(words("summary.evidence", id=plain(drill["evidence_id"])))
+    return lines
+
+
+def _reason_lines(verdict: VerdictView, units: Units) -> list[str]:
+    lines = []
+    for told, following in verdict.reasons or [(finding, "") for finding in verdict.findings]:
+        lines.append(f"  - {plain(told)}")
+        if following:
+            lines.append(f"    {units.words('verdict.next', step=plain(following))}")
     return lines
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from yunwei.report.schema import CHECKS, Comparison, Drill
+from yunwei.report.schema import CHECKS, Comparison, Drill, reason_text
 from yunwei.report.units import Units
 
 Mark = Literal["good", "bad", "unknown", "limited", "none"]
@@ -26,7 +26,8 @@ class VerdictView:
     sentence: str
     limit: str
     findings: list[str]
-    reasons: list[str]
+    reasons: list[tuple[str, str]]
+    """What was recorded, and what to do next where that is known."""
 
 
 def verdict_view(drill: Drill, units: Units) -> VerdictView:
@@ -37,7 +38,9 @@ def verdict_view(drill: Drill, units: Units) -> VerdictView:
     if key == "passed" and drill["target_seconds"] is not None:
         limit = _size_limit(drill, units)
     found = [] if key == "passed" else findings(drill, units)
-    reasons = drill["reasons"] or ([] if found or key == "passed" else [words("verdict.no_reason")])
+    reasons = [(reason_text(one), "" if isinstance(one, str) else one["next"]) for one in drill["reasons"]]
+    if not reasons and not found and key != "passed":
+        reasons = [(words("verdict.no_reason"), "")]
     said = words(f"verdict.{key}.{sentence}")
     return VerdictView(key, mark, words(f"verdict.{key}.word"), said, limit, found, reasons)
 
@@ -72,8 +75,8 @@ def _beyond(measured: float | None, target: float | None, name: str, units: Unit
 
 
 def different_count(check: Comparison) -> int:
-    """Return how many are not equal: missing and changed ones, or more when extra ones were found."""
-    return max(check["expected"] - check["equal"], len(check["differences"]))
+    """Return how many are not equal: missing, changed and extra ones."""
+    return max(check["expected"] - check["equal"], len(check["differences"]), check.get("different", 0))
 
 
 def nothing_restored(drill: Drill) -> bool:
