@@ -10,7 +10,7 @@ __metaclass__ = type
 
 from .tally import Tally
 
-_DATABASE_KEYS = ("engine", "encoding", "collate", "ctype")
+_DATABASE_KEYS = ("engine", "encoding", "collate", "ctype", "locale_provider", "icu_locale")
 
 
 def compare(expected, found, ignore_roles=()):
@@ -31,10 +31,10 @@ def compare(expected, found, ignore_roles=()):
     return tallies
 
 
-def effective(position):
-    """Return the number of the last value that was handed out, as a half step: [5, false] lies just below [5, true]."""
+def effective(position, sign=1):
+    """Return a number for [last value, is called]: [5, false] lies half a step before [5, true]; `sign` is its way."""
     last, called = position
-    return last + (0 if called else -0.5)
+    return last if called else last - 0.5 * sign
 
 
 def _tables(tally, expected, found, methods):
@@ -80,19 +80,17 @@ def _sequence_wrong(line, restored):
     before, after = line.get("before"), line.get("after")
     if restored is None:
         return {"between": [before, after]}, None
-    value = restored.get("after")
-    low, high = sorted([effective(before), effective(after)])
-    if not low <= effective(value) <= high:
+    value, sign = restored.get("after"), -1 if (line.get("increment") or 1) < 0 else 1
+    low, high = [sign * effective(position, sign) for position in (before, after)]
+    found = sign * effective(value, sign)
+    # One that cycles may have begun again while the dump ran.
+    inside = low <= found <= high or (line.get("cycle") and low > high and (found >= low or found <= high))
+    if not inside:
         return {"between": [before, after]}, value
-    highest = line.get("column_max")
-    # A sequence that counts down stays above its column's values, so only rising ones are held against the maximum.
-    if highest is not None and (line.get("increment") or 1) > 0 and not _reaches(value, highest):
-        return {"at least": highest, "column": "%s.%s" % (line.get("table"), line.get("column"))}, value
+    furthest = line.get("column_max")
+    if furthest is not None and not line.get("cycle") and found < sign * furthest:
+        return {"at least" if sign > 0 else "at most": furthest, "column": "%(table)s.%(column)s" % line}, value
     return None
-
-
-def _reaches(value, highest):
-    return effective(value) >= highest
 
 
 def _roles(tally, expected, found, ignore):
@@ -120,7 +118,20 @@ def _first(lines, kind):
 
 
 def _by(lines, kind, name):
-    return dict((name(line), line) for line in lines if line.get("t") == kind)
+    found = {}
+    for line in lines:
+        if line.get("t") == kind:
+            found[_unused(name(line), found)] = line
+    return found
+
+
+def _unused(name, found):
+    """Return `name`, numbered when a line of the same name came before: no line may hide another."""
+    number, candidate = 1, name
+    while candidate in found:
+        number += 1
+        candidate = "%s (%d)" % (name, number)
+    return candidate
 
 
 def _plain(line):

@@ -1,9 +1,9 @@
 """What can end a restore, by what it says about the backup.
 
 RestoreError           base: names the object, the cause and what to do next
-├── BadBackupError     the backup itself is bad: verdict `failed`
-├── NotJudgedError     something else was in the way: verdict `could not judge`
-└── RefusedError       policy or the state of the target forbids it: nothing was changed
++-- BadBackupError     the backup itself is bad: verdict `failed`
++-- NotJudgedError     something else was in the way: verdict `could not judge`
++-- RefusedError       policy or the state of the target forbids it: nothing was changed
 """
 
 from __future__ import absolute_import, division, print_function

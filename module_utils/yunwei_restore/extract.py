@@ -92,10 +92,15 @@ def extract(entries, payloads, root, item):
 
 
 def time_of(line):
-    """Return the modification time of a manifest line in nanoseconds ("<seconds>[.<fraction>]")."""
-    whole, _dot, fraction = str(line["mtime"]).partition(".")
-    nanoseconds = int((fraction + "000000000")[:9])
-    return int(whole) * 1000000000 + (-nanoseconds if whole.startswith("-") else nanoseconds)
+    """Return the modification time of a manifest line in nanoseconds.
+
+    Python 3 sources write "<seconds>.<9 digits>" with the seconds rounded down; Python 2 writes a float's repr.
+    """
+    text = str(line["mtime"])
+    whole, _dot, fraction = text.partition(".")
+    if whole.lstrip("-").isdigit() and fraction.isdigit() and (len(fraction) == 9 or not text.startswith("-")):
+        return int(whole) * 1000000000 + int((fraction + "000000000")[:9])
+    return int(round(float(text) * 1000000)) * 1000
 
 
 def _make_entries(tree, entries):

@@ -7,7 +7,8 @@ __metaclass__ = type
 import errno
 
 from . import commands, workdir
-from .errors import NotJudgedError, RestoreError
+from .errors import NotJudgedError, RefusedError, RestoreError
+from .hosttools import faults, hostlock
 from .report import Report
 
 ARGUMENTS = {
@@ -23,23 +24,26 @@ def arguments(**further):
     return dict(ARGUMENTS, **further)
 
 
-def act(module, action, locked=None):
-    """Run `action(unit of work, Report, WorkDir)` for the module and exit with its summary.
+def act(module, action):
+    """Run `action(unit of work, Report, WorkDir)` under the host's lock and exit with its summary.
 
-    `locked` is a context manager of the host's lock or None. A verdict other than `passed` is a failed module.
+    A verdict other than `passed` is a failed module. In check mode nothing is changed, so no lock is taken.
     """
     unit, host = module.params["work"], module.params["host"]
     _demand_permit(module, unit)
     report = Report(unit, host)
     work = workdir.WorkDir(unit["work_dir"])
     try:
-        if locked is None:
-            changed = action(unit, report, work)
-        else:
-            with locked:
-                changed = action(unit, report, work)
+        changed = _locked(module, unit, action, report, work)
     except RestoreError as error:
         report.blame(error)
+        changed = True
+    except faults.RefusedByPolicyError as error:
+        report.facts["refused"] = error.why
+        report.blame(RefusedError(host, str(error), ""))
+        changed = False
+    except faults.FaultError as error:
+        report.blame(NotJudgedError(host, str(error), "look at the host, then start again"))
         changed = True
     except commands.CommandError as error:
         report.blame(NotJudgedError(error.program, str(error), "look at the host, then start again"))
@@ -47,6 +51,7 @@ def act(module, action, locked=None):
     except (OSError, IOError) as error:
         report.blame(_of_system(error))
         changed = True
+    _remember(work, report, module.check_mode)
     summary = report.summary()
     if report.reasons:
         module.fail_json(msg=report.message(), changed=changed, yunwei=summary)
@@ -56,6 +61,20 @@ def act(module, action, locked=None):
 def items_here(unit, host, kind=None):
     """Return the items of the unit of work that this host receives, all or of one kind."""
     return [one for one in unit["items"] if one["target_host"] == host and kind in (None, one["kind"])]
+
+
+def _locked(module, unit, action, report, work):
+    if module.check_mode:
+        return action(unit, report, work)
+    with hostlock.HostLock(unit["system"], module.params["permit"]):
+        return action(unit, report, work)
+
+
+def _remember(work, report, check_mode):
+    """Leave the verdict in the work folder: the steps that follow must know it."""
+    if report.reasons and work.state and not check_mode and work.is_ours():
+        work.state["verdict"] = report.verdict()
+        work.save()
 
 
 def _demand_permit(module, unit):

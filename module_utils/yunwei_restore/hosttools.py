@@ -5,8 +5,18 @@ from __future__ import absolute_import, division, print_function
 __metaclass__ = type
 
 try:
-    from ansible.module_utils.yunwei_host import frames, names
+    from ansible.module_utils.yunwei_host import (
+        clock,
+        faults,
+        frames,
+        hostlock,
+        names,
+        process,
+        restic,
+        rundir,
+        sshagent,
+    )
 except ImportError:
-    from yunwei_host import frames, names
+    from yunwei_host import clock, faults, frames, hostlock, names, process, restic, rundir, sshagent
 
-__all__ = ["frames", "names"]
+__all__ = ["clock", "faults", "frames", "hostlock", "names", "process", "restic", "rundir", "sshagent"]

@@ -6,7 +6,7 @@ __metaclass__ = type
 
 import re
 
-from . import globals_plan, server
+from . import server
 from .commands import CommandError
 from .errors import BadBackupError, NotJudgedError
 
@@ -16,14 +16,12 @@ _ROLE = re.compile(r'role "((?:[^"]|"")*)" does not exist')
 _EXTENSION = re.compile(r'(?:extension "([^"]+)" is not available|extension control file "[^"]*/([^/"]+)\.control")')
 
 
-def make_roles(target, script, item):
-    """Make the roles of `script` (a globals dump) that the server lacks; returns how many statements were run."""
-    chosen = globals_plan.plan(script, item, target.roles())
+def run_roles(target, statements, item):
+    """Run the chosen statements of a globals dump (see globals_plan)."""
     try:
-        target.script("".join(statement + ";\n" for statement in chosen))
+        target.script("".join(statement + ";\n" for statement in statements))
     except CommandError as error:
         raise judged(error, item)
-    return len([statement for statement in chosen if not statement.upper().startswith("SET ")])
 
 
 def pre_data(target, payload, item, jobs=1):

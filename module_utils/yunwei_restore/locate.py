@@ -8,33 +8,12 @@ from __future__ import absolute_import, division, print_function
 
 __metaclass__ = type
 
-import calendar
 import re
-import time
 
 from .errors import BadBackupError, NotJudgedError
+from .hosttools import clock
 
 CLOCK_TOLERANCE_SECONDS = 600
-_TIME = re.compile(r"\A(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(\.\d+)?(Z|[+-]\d\d:?\d\d)\Z")
-
-
-def parse_time(text):
-    """Return seconds since the epoch for an ISO 8601 time with a zone; raises ValueError for anything else."""
-    found = _TIME.match(text)
-    if not found:
-        raise ValueError("not an ISO 8601 time with a zone: %r" % (text,))
-    seconds = float(calendar.timegm(time.strptime(found.group(1), "%Y-%m-%dT%H:%M:%S")))
-    seconds += float("0" + (found.group(2) or ".0"))
-    zone = found.group(3).replace(":", "")
-    if zone != "Z":
-        offset = int(zone[1:3]) * 3600 + int(zone[3:5]) * 60
-        seconds -= offset if zone[0] == "+" else -offset
-    return seconds
-
-
-def format_time(seconds):
-    """Return `seconds` since the epoch as ISO 8601 in UTC."""
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))
 
 
 def sort_snapshots(listed, system):
@@ -121,7 +100,7 @@ def _read_snapshot(entry):
     tags = dict(tag.split(":", 1) for tag in entry.get("tags") or [] if ":" in tag)
     flags = [tag for tag in entry.get("tags") or [] if ":" not in tag]
     try:
-        when = parse_time(entry.get("time", ""))
+        when = clock.moment(entry.get("time", ""))
     except ValueError:
         when = None
     return {

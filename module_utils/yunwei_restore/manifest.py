@@ -12,8 +12,7 @@ import json
 import re
 
 from .errors import BadBackupError
-from .hosttools import names
-from .locate import parse_time
+from .hosttools import clock, names
 
 _ID = re.compile(r"\A[0-9a-f]{64}\Z")
 _FILE_KINDS = "fdlhpscb"
@@ -85,7 +84,7 @@ def moment(record):
 
 def _is_time(text):
     try:
-        return parse_time(text) > 0
+        return clock.moment(text) > 0
     except (TypeError, ValueError):
         return False
 

@@ -12,8 +12,8 @@ import time
 
 from . import destroy, scan, workdir
 from .errors import NotJudgedError, RefusedError
+from .hosttools import clock as clocks
 from .instance import PORT
-from .locate import parse_time
 
 CLOCK_SKEW_SECONDS = 120
 CONNECT_SECONDS = 3.0
@@ -28,7 +28,7 @@ def check_drill_host(unit, host, controller_time):
 
 def clock(controller_time):
     """Return a problem when this host's clock is off; `controller_time` is ISO 8601 taken a moment ago."""
-    skew = time.time() - parse_time(controller_time)
+    skew = time.time() - clocks.moment(controller_time)
     if abs(skew) <= CLOCK_SKEW_SECONDS:
         return []
     return [NotJudgedError("clock", "this host is %d seconds off the controller" % skew, "set its clock")]
@@ -81,7 +81,7 @@ def strangers(unit):
 def begin(unit, report, work, handed_over):
     """Make the work folder and note when the host was handed over (ISO 8601 or None for now)."""
     now = time.time()
-    started = parse_time(handed_over) if handed_over else now
+    started = clocks.moment(handed_over) if handed_over else now
     if started > now + CLOCK_SKEW_SECONDS:
         raise RefusedError("handed over", "the hand-over %s lies in the future" % handed_over, "give the real time")
     state = {

@@ -41,6 +41,16 @@ class Server:
         self.user = user
         self.os_user = os_user
 
+    def as_dict(self):
+        """Return what Server(**...) needs to point at the same server again."""
+        return {
+            "bin_dir": self.bin_dir,
+            "socket": self.socket,
+            "port": self.port,
+            "user": self.user,
+            "os_user": self.os_user,
+        }
+
     def environment(self):
         """Return the PG* variables that lead a client to this server."""
         return {"PGHOST": self.socket, "PGPORT": str(self.port), "PGUSER": self.user, "PGCONNECT_TIMEOUT": "20"}

@@ -8,14 +8,14 @@ import re
 
 _TOKEN = re.compile(
     r"""
-    (?P<comment>--[^\n]*)
+    (?P<comment>--[^\n]*|^\\(?:un)?restrict\ [A-Za-z0-9]*$)
   | (?P<escaped>\b[eE]'(?:[^'\\]|\\.|'')*')
   | (?P<string>'(?:[^']|'')*')
   | (?P<name>"(?:[^"]|"")*")
   | (?P<end>;)
-  | (?P<other>[^-;'"eE]+|.)
+  | (?P<other>[^-;'"eE\\]+|.)
     """,
-    re.VERBOSE | re.DOTALL,
+    re.VERBOSE | re.DOTALL | re.MULTILINE,
 )
 _ROLE = re.compile(r'\A\s*(CREATE|ALTER|GRANT|COMMENT ON)\s+(?:ROLE\s+)?("(?:[^"]|"")*"|[^\s;"]+)', re.DOTALL)
 
@@ -31,6 +31,11 @@ def statements(script):
             current.append(token.group(0))
     found.append("".join(current).strip())
     return [statement for statement in found if statement]
+
+
+def has_command(statement):
+    """Return whether psql would find a command of its own (a backslash outside of quotes) in the statement."""
+    return bool([token for token in _TOKEN.finditer(statement) if token.group("other") == "\\"])
 
 
 def quote_name(name):
@@ -60,6 +65,6 @@ def role_of(statement):
 
 
 def member_of_grant(statement):
-    """Return the role that a `GRANT a TO b …` gives membership to."""
+    """Return the role that a `GRANT a TO b` gives membership to."""
     found = re.match(r'\A\s*GRANT\s+(?:"(?:[^"]|"")*"|[^\s"]+)\s+TO\s+("(?:[^"]|"")*"|[^\s;"]+)', statement, re.DOTALL)
     return unquote_name(found.group(1)) if found else None

@@ -44,7 +44,8 @@ class Tree:
     def at(self, path, create=False):
         """Return the way to the entry `path` through its open parent folder; valid until the next call.
 
-        `create` makes missing parent folders (0700). Raises OSError: ENOTDIR or ELOOP where a parent is a link.
+        `create` makes missing parent folders (0755: the owners of what is below must pass). Raises OSError (ENOTDIR,
+        ELOOP) where a parent is a link.
         """
         parent, name = path.rsplit(b"/", 1)
         if name in (b"", b".", b".."):
@@ -106,7 +107,8 @@ class Tree:
         except OSError as error:
             if error.errno != errno.ENOENT or not create:
                 raise
-            os.mkdir(through, 0o700)
+            os.mkdir(through, 0o755)
+            os.chmod(through, 0o755)  # noqa: S103 - whatever umask this runs under
             handle = _open_folder(through)
         if len(self._cache) >= _CACHE_LIMIT:
             self._forget(path)

@@ -13,6 +13,7 @@ from yunwei_host import names
 
 PAYLOAD = "f" * 64
 TOP = b"/srv/app"
+KINDS = {stat.S_IFREG: "f", stat.S_IFDIR: "d", stat.S_IFLNK: "l", stat.S_IFIFO: "p"}
 
 
 def make_tree(root: Path) -> None:
@@ -30,12 +31,12 @@ def make_tree(root: Path) -> None:
     for name, content in contents.items():
         with open(top + name, "wb") as stream:
             stream.write(content)
-    os.chmod(top + b"/plain", 0o4711)
+    os.chmod(top + b"/plain", 0o4711)  # noqa: S103 - odd modes are the point
     os.link(top + b"/plain", top + b"/second name")
     os.symlink(b"../\xff/nowhere", top + b"/link")
     os.symlink(b"/etc/passwd", top + b"/outside")
     os.mkfifo(top + b"/pipe")
-    os.chmod(top + b"/\xe6\xa1\x88\xe4\xbb\xb6", 0o2750)
+    os.chmod(top + b"/\xe6\xa1\x88\xe4\xbb\xb6", 0o2750)  # noqa: S103
     for folder, _folders, files in os.walk(top, topdown=False):
         for number, name in enumerate([*files, b"."]):
             moment = 1_700_000_000_123_456_789 + number * 1_000_001

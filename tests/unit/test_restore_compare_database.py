@@ -3,7 +3,6 @@
 import copy
 
 import pytest
-
 from yunwei_restore import compare_database
 
 LINES = [
@@ -38,7 +37,7 @@ def test_equal_lines_are_equal():
     told = {kind: (tally.expected, tally.equal, tally.differences) for kind, tally in tallies.items()}
     assert told == {
         "tables": (3, 3, []),
-        "objects": (6, 6, []),
+        "objects": (8, 8, []),
         "sequences": (1, 1, []),
         "roles": (1, 1, []),
     }
@@ -92,11 +91,22 @@ def test_a_sequence_lies_in_its_interval_and_above_its_column(value, right):
     assert (differences(found, "sequences") == []) == right
 
 
-def test_a_sequence_that_counts_down_is_held_against_its_interval_only():
-    line = {"before": [-5, True], "after": [-9, True], "column_max": -1, "increment": -1}
+@pytest.mark.parametrize(("value", "right"), [([-7, True], True), ([-5, True], False), ([-4, True], False)])
+def test_a_sequence_that_counts_down_lies_below_its_column(value, right):
+    line = {"before": [-5, True], "after": [-9, True], "column_max": -6, "increment": -1}
     expected = restored(sequence=line)
-    assert differences(restored(sequence={"after": [-7, True], "increment": -1}), "sequences", expected) == []
-    assert differences(restored(sequence={"after": [-4, True], "increment": -1}), "sequences", expected)
+    assert (differences(restored(sequence={"after": value}), "sequences", expected) == []) == right
+
+
+@pytest.mark.parametrize(("value", "right"), [([99, True], True), ([2, True], True), ([50, True], False)])
+def test_a_sequence_that_cycles_may_have_begun_again(value, right):
+    expected = restored(sequence={"before": [98, True], "after": [3, True], "cycle": True, "column_max": 99})
+    assert (differences(restored(sequence={"after": value}), "sequences", expected) == []) == right
+
+
+def test_two_lines_of_one_name_do_not_hide_each_other():
+    twice = [*LINES, dict(LINES[4], sha256="cc")]
+    assert [one["object"] for one in differences(restored(), "objects", twice)] == ["table public.empty (2)"]
 
 
 def test_a_missing_role_and_a_lost_membership_are_named():

@@ -1,7 +1,6 @@
 """Reading role definitions out of a globals dump."""
 
 import pytest
-
 from yunwei_restore import globals_plan, sql
 from yunwei_restore.errors import BadBackupError
 
@@ -9,6 +8,7 @@ GLOBALS = r"""
 --
 -- PostgreSQL database cluster dump
 --
+\restrict abcDEF123
 SET default_transaction_read_only = off;
 CREATE ROLE "A ""b"";c";
 ALTER ROLE "A ""b"";c" WITH NOSUPERUSER LOGIN PASSWORD 'SCRAM-SHA-256$4096:x;y''z';
@@ -43,30 +43,49 @@ def test_knows_the_role_of_a_statement(statement, expected):
     assert sql.role_of(statement) == expected
 
 
-def test_a_fresh_cluster_gets_everything_but_its_own_superuser():
-    chosen = globals_plan.plan(GLOBALS, "database:x", {"postgres"})
-    assert not [one for one in chosen if "ROLE postgres" in one]
-    assert len(chosen) == 7
+WANTED = {"postgres", "reader", 'A "b";c'}
+
+
+def test_a_fresh_cluster_gets_everything_but_the_making_of_its_superuser():
+    chosen = globals_plan.fresh(GLOBALS, "database:x", WANTED, "postgres")
+    assert "CREATE ROLE postgres" not in chosen
+    assert "ALTER ROLE postgres WITH SUPERUSER" in chosen
+    assert len(chosen) == 8
+
+
+def test_roles_of_other_systems_are_left_out():
+    chosen = globals_plan.fresh(GLOBALS, "database:x", {"postgres", "reader"}, "postgres")
+    assert not [one for one in chosen if 'A ""b""' in one]
 
 
 def test_an_existing_role_is_left_as_it_is():
-    present = {"postgres", "reader", 'A "b";c'}
-    assert globals_plan.plan(GLOBALS, "database:x", present) == ["SET default_transaction_read_only = off"]
+    assert globals_plan.plan(GLOBALS, "database:x", WANTED, WANTED) == ["SET default_transaction_read_only = off"]
 
 
 def test_a_new_role_gets_its_membership_in_an_old_one():
-    chosen = globals_plan.plan(GLOBALS, "database:x", {"postgres", "reader"})
+    chosen = globals_plan.plan(GLOBALS, "database:x", WANTED, {"postgres", "reader"})
     assert [one for one in chosen if one.startswith("GRANT reader")]
     assert not [one for one in chosen if one.startswith("ALTER ROLE reader")]
 
 
+def test_a_role_that_is_not_stored_is_named():
+    with pytest.raises(BadBackupError, match="role lost: database:x needs it"):
+        globals_plan.plan(GLOBALS, "database:x", {*WANTED, "lost"}, {"postgres"})
+
+
 def test_anything_else_than_roles_is_refused():
     with pytest.raises(BadBackupError, match="DROP DATABASE"):
-        globals_plan.plan("DROP DATABASE live;", "database:x", set())
+        globals_plan.plan("DROP DATABASE live;", "database:x", set(), set())
+
+
+def test_a_command_of_psql_is_refused():
+    with pytest.raises(BadBackupError, match="hold a command"):
+        globals_plan.plan("CREATE ROLE x\n\\! touch /tmp/here\n;", "database:x", {"x"}, set())
+    assert not sql.has_command(r"COMMENT ON ROLE x IS E'a\\b'")
 
 
 def test_the_superuser_keeps_its_name():
-    lines = [{"name": "zed", "attributes": {"rolsuper": True}}, {"name": "app", "attributes": {"rolsuper": False}}]
+    lines = [{"name": "zed", "attributes": {"superuser": True}}, {"name": "app", "attributes": {"superuser": False}}]
     assert globals_plan.superuser(lines) == "zed"
-    assert globals_plan.superuser([*lines, {"name": "postgres", "attributes": {"rolsuper": True}}]) == "postgres"
+    assert globals_plan.superuser([*lines, {"name": "postgres", "attributes": {"superuser": True}}]) == "postgres"
     assert globals_plan.superuser([]) == "postgres"

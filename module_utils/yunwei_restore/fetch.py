@@ -1,0 +1,171 @@
+"""Finds the backup of each item at the site and brings it to the target, checked byte by byte on the way."""
+
+from __future__ import absolute_import, division, print_function
+
+__metaclass__ = type
+
+import errno
+import hashlib
+import os
+
+from . import extract, locate, workdir
+from .errors import BadBackupError, NotJudgedError
+from .hosttools import process
+from .manifest import Manifest, check_record, moment
+
+TRIED_AT_MOST = 50
+# A database takes about as much again for its indexes and what loading leaves behind.
+_DATABASE_FACTOR = 1.5
+
+
+class Locator:
+    """Finds, at one site, the backup of each item that is to be restored."""
+
+    def __init__(self, reader, unit, work, now):
+        """`reader` is the site's repository, `unit` the unit of work, `now` seconds by this host's clock."""
+        self._reader = reader
+        self._unit = unit
+        self._work = work
+        self._now = now
+        self._found, self.ignored = locate.sort_snapshots(reader.snapshots(), unit["system"])
+
+    def plan(self, item):
+        """Return what is to be fetched for `item` (part of the unit of work); its manifest is brought to this host.
+
+        `ignored` then also names what was left out on the way. Raises BadBackupError when there is nothing good.
+        """
+        kinds = self._found.get(item["item"])
+        chosen, ignored = locate.candidates(kinds, item["item"], item["record"], self._now)
+        self.ignored += ignored
+        plan = self._first_accepted(item, chosen)
+        if self._unit["site"] != "local" and not item["record"]:
+            _demand_manifest(kinds, plan, item["item"], self._now)
+        return plan
+
+    def _first_accepted(self, item, chosen):
+        accepted = self._unit["accepted"]
+        for snapshot in chosen[:TRIED_AT_MOST]:
+            path = self._work.part("fetch", "%s.manifest" % item["slug"])
+            _remove(path)
+            brought = _dump(self._reader, snapshot["site_id"], "/%s.manifest" % item["slug"], path, item["item"])
+            if accepted is None or brought[0] in accepted:
+                return self._plan(item, snapshot, path, brought)
+            self.ignored.append({"snapshot": snapshot["id"], "why": "the ledger knows no accepted backup of this kind"})
+        raise BadBackupError(
+            item["item"],
+            "no backup at all that the ledger knows as accepted (%d manifests at the site)" % len(chosen),
+            "make a backup; look at who wrote these",
+        )
+
+    def _plan(self, item, snapshot, path, brought):
+        manifest = Manifest(path, item["item"])
+        record = manifest.record
+        check_record(record, self._unit["system"], item["item"])
+        if item["kind"] == "files":
+            entries = extract.chosen(manifest.files(item["paths"]), self._unit["part"]["files"])
+            wanted, content = extract.payloads_needed(entries), sum(_size(line) for _path, line in entries)
+        else:
+            wanted, content = [record["payload"]["snapshot"]], _database_bytes(manifest)
+        payloads = [_payload(self._found[item["item"]], one, record, item["item"]) for one in wanted]
+        return {
+            "item": item["item"],
+            "slug": item["slug"],
+            "record": snapshot["id"],
+            "run": snapshot["run"],
+            "time": snapshot["time"],
+            "snapshot_at": moment(record),
+            "manifest": path,
+            "manifest_sha256": brought[0],
+            "manifest_bytes": brought[1],
+            "payloads": payloads,
+            "needed_bytes": int(sum(payload["bytes"] or 0 for payload in payloads) + content),
+        }
+
+
+def fetch(reader, plan, work):
+    """Bring the payloads of one plan to the work folder and return {payload id: path} and the bytes read.
+
+    Raises BadBackupError when the bytes are not those that were backed up.
+    """
+    paths, size = {}, 0
+    for number, payload in enumerate(plan["payloads"]):
+        path = work.part("fetch", "%s.%d.payload" % (plan["slug"], number))
+        digest, count = _dump(reader, payload["site_id"], "/%s.payload" % plan["slug"], path, plan["item"])
+        if payload["sha256"] is not None and (digest, count) != (payload["sha256"], payload["bytes"]):
+            raise BadBackupError(
+                plan["item"],
+                "payload %s is not what was backed up: %d bytes of %d, SHA-256 %s instead of %s"
+                % (payload["id"][:16], count, payload["bytes"], digest[:16], payload["sha256"][:16]),
+                "do not trust this backup; check the site and make a new one",
+            )
+        paths[payload["id"]] = path
+        size += count
+    return paths, size
+
+
+def demand_space(unit, plans, path):
+    """Raise NotJudgedError when the target has not enough free space for everything and policy's reserve."""
+    needed = sum(plan["needed_bytes"] for plan in plans)
+    free = workdir.free_bytes(path)
+    if free < needed + unit["reserve_bytes"]:
+        raise NotJudgedError(
+            "disk",
+            "%d bytes are free; the restore needs about %d and a reserve of %d" % (free, needed, unit["reserve_bytes"]),
+            "give the target more space",
+        )
+
+
+def _payload(kinds, payload, record, item):
+    own = record["payload"]["snapshot"] == payload
+    return {
+        "id": payload,
+        "site_id": locate.payload_id_at_site(kinds, payload, item),
+        "sha256": record["payload"]["sha256"] if own else None,  # of a parent: each file's own digest is checked
+        "bytes": record["payload"]["bytes"] if own else None,
+    }
+
+
+def _demand_manifest(kinds, plan, item, now):
+    payload = locate.unclaimed_payload(kinds, plan, now)
+    if payload is not None:
+        raise BadBackupError(
+            item,
+            "manifest missing: payload %s is newer than every manifest of the item" % payload["id"][:16],
+            "repeat the sync; if that does not help, somebody removed the manifest",
+        )
+
+
+def _dump(reader, site_id, name, path, item):
+    """Write the file `name` of a snapshot to `path` (new) and return (SHA-256, bytes)."""
+    digest, sizes = hashlib.sha256(), []
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+
+    def sink(piece):
+        digest.update(piece)
+        sizes.append(len(piece))
+        process.write_all(handle, piece)
+
+    try:
+        reader.dump(site_id, name, item, sink)
+    finally:
+        os.close(handle)
+    return digest.hexdigest(), sum(sizes)
+
+
+def _database_bytes(manifest):
+    for line in manifest.lines():
+        if line.get("t") == "database":
+            return int((line.get("bytes_estimate") or 0) * _DATABASE_FACTOR)
+    return 0
+
+
+def _size(line):
+    return line.get("size") or 0 if line["k"] == "f" else 0
+
+
+def _remove(path):
+    try:
+        os.unlink(path)
+    except OSError as error:
+        if error.errno != errno.ENOENT:
+            raise

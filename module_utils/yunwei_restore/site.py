@@ -1,0 +1,95 @@
+"""Opens a site's repository for reading and says of every fault whether it speaks about the backup or about the way."""
+
+from __future__ import absolute_import, division, print_function
+
+__metaclass__ = type
+
+import re
+
+from .errors import BadBackupError, NotJudgedError
+from .hosttools import faults, restic, rundir, sshagent
+
+ALIAS = "yunwei-site"
+
+# What restic says when bytes of the repository are not what they must be; all else could be the host or the network.
+_DAMAGE = re.compile(
+    r"ciphertext verification failed|does not match|hash mismatch|invalid data returned|not found in (?:index|repo)"
+    r"|object not found|file does not exist|404|failed to decode|unknown blob|no such file or directory"
+    r"|no matching ID|not found in snapshot|invalid character|cannot unmarshal|unexpected (?:EOF|end of JSON)"
+    r"|wrong (?:number of|length)|too short|Load\("
+)
+
+
+class SiteReader:
+    """The repository of one system at one site, read without taking a lock there; use it as a context manager."""
+
+    def __init__(self, unit, host, secrets, cache):
+        """Reach the repository that the unit of work names; `secrets` {name: fields}, `cache` a folder to remove later.
+
+        Raises NotJudgedError when this host has no way to it.
+        """
+        self._unit = unit
+        self._ssh = None
+        self._thing = "%s repository of %s" % (unit["site"], unit["system"])
+        self._folder = rundir.make_run_folder(unit["system"])
+        try:
+            location, password, flags = self._way(host, secrets)
+        except KeyError as error:
+            self.close()
+            raise NotJudgedError("secrets", "%s was not fetched from Vault" % error, "is it in Vault and allowed?")
+        except faults.FaultError as error:
+            self.close()
+            raise NotJudgedError(self._thing, str(error), "")
+        self._repository = restic.Repository(location, password, self._thing, ["--cache-dir", cache] + flags)
+
+    def __enter__(self):
+        """Return the reader."""
+        return self
+
+    def __exit__(self, *_):
+        """Forget keys and passwords."""
+        self.close()
+
+    def close(self):
+        """End the agent and remove the run's folder."""
+        if self._ssh is not None:
+            self._ssh.close()
+        rundir.remove_run_folder(self._folder)
+
+    def snapshots(self):
+        """Return the JSON list of all snapshots; raises RestoreError."""
+        try:
+            return self._repository.snapshots()
+        except faults.FaultError as error:
+            raise self._judged(error, self._thing)
+
+    def dump(self, site_id, name, item, sink):
+        """Stream the file `name` of the snapshot `site_id` into `sink(bytes)`; raises RestoreError about `item`."""
+        try:
+            self._repository.dump(site_id, name, sink)
+        except faults.FaultError as error:
+            raise self._judged(error, "%s, snapshot %s" % (item, site_id[:16]))
+
+    def _way(self, host, secrets):
+        """Return (location, password, flags of restic)."""
+        remote = self._unit["remote"]
+        if remote is not None:
+            self._ssh = sshagent.SshAccess(self._folder, remote["host_keys"])
+            self._ssh.add_host(ALIAS, remote["address"], remote["port"], remote["user"], secrets[remote["secret"]])
+            program = "rclone.program=" + " ".join(self._ssh.command(ALIAS))
+            return "rclone:x", secrets[remote["repository_secret"]]["password"], ["-o", program]
+        if host == self._unit["backup_server"]:
+            return self._unit["repository"], secrets["repository-local"]["password"], []
+        next_step = "set sites.local.read_user in estate.yml"
+        raise NotJudgedError(self._thing, "policy names no read account on the backup server", next_step)
+
+    def _judged(self, error, thing):
+        """Return the RestoreError that a fault of the repository stands for."""
+        if isinstance(error, faults.RepositoryAbsentError):
+            return BadBackupError(thing, "no backup at all: there is no repository at this site", "sync to it first")
+        if isinstance(error, (faults.RepositoryUnreachableError, faults.RepositoryPasswordError)):
+            return NotJudgedError(thing, str(error), "repair that, then start again; the backup was not looked at")
+        if _DAMAGE.search(str(error)):
+            next_step = "read the whole repository back (backups verify --all) and make a new backup"
+            return BadBackupError(thing, "the repository is damaged: %s" % error, next_step)
+        return NotJudgedError(thing, str(error), "look at the site, then start again")
