@@ -162,12 +162,14 @@ def stop(child, first=signal.SIGTERM, wait_seconds=20):
                 child.send_signal(number)
             except OSError:
                 pass  # it ended by itself
-            _wait(child, wait_seconds)
+            wait(child, wait_seconds)
     return child.wait()
 
 
-def _wait(child, seconds):
+def wait(child, seconds):
+    """Return the child's exit code, or None when it still runs after `seconds`."""
     # Popen.wait has no timeout before Python 3.3.
     deadline = time.time() + seconds
     while child.poll() is None and time.time() < deadline:
         time.sleep(0.02)
+    return child.poll()

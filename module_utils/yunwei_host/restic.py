@@ -4,6 +4,7 @@ from __future__ import absolute_import, division, print_function
 
 __metaclass__ = type
 
+import hashlib
 import json
 import os
 import re
@@ -20,6 +21,7 @@ from .faults import (
 )
 from .process import SECRET
 
+BLOCK = 1 << 18
 _ID = re.compile(r"\A[0-9a-f]{64}\Z")
 _SAYINGS = (
     ("wrong password or no key found", RepositoryPasswordError, "the password in Vault opens no key of the repository"),
@@ -68,22 +70,10 @@ class Repository:
         found = self._json(self._output(words))
         return found or []
 
-    def dump(self, snapshot, path, sink):
-        """Stream the file `path` of `snapshot` into `sink(piece)`; raises when not every byte came."""
+    def open_dump(self, snapshot, path):
+        """Return a `Dump` of the file `path` in `snapshot`; close it to learn whether every byte came."""
         child = self.start(["dump", "--no-lock", snapshot, path], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-        err = process.Tail(child.stderr)
-        try:
-            while True:
-                piece = os.read(child.stdout.fileno(), 1 << 18)
-                if not piece:
-                    break
-                sink(piece)
-        except BaseException:
-            process.stop(child, signal.SIGINT)
-            raise
-        finally:
-            child.stdout.close()
-        self._judge(child.wait(), err.bytes(), "dump of %s" % path)
+        return Dump(self, child, path)
 
     def locks(self):
         """Return the locks in the repository: [{"id", "pid", "hostname", "time", "exclusive", ...}]."""
@@ -136,7 +126,7 @@ class Repository:
         self.call(["prune", "--max-unused=unlimited"])
 
     def unlock(self):
-        """Remove every lock: call it only when each of them has been judged dead (a number in use again fools restic)."""
+        """Remove every lock; only for when each was judged dead (a number in use again makes restic spare it)."""
         self.call(["unlock", "--remove-all"])
 
     def start_backup(self, host, path, tags):
@@ -238,6 +228,43 @@ class Writer:
     def said(self):
         """Return the end of restic's error output."""
         return self._err.text()
+
+
+class Dump:
+    """One stored file being read; counts and digests what it hands out."""
+
+    def __init__(self, repository, child, path):
+        """Take over the child."""
+        self._repository = repository
+        self._child = child
+        self._path = path
+        self._err = process.Tail(child.stderr)
+        self._digest = hashlib.sha256()
+        self.bytes = 0
+        self.end = b""
+
+    def read(self, size=BLOCK):
+        """Return at most `size` bytes, none at the end; `end` holds the last 1024 bytes handed out."""
+        piece = os.read(self._child.stdout.fileno(), min(size, BLOCK))
+        self._digest.update(piece)
+        self.bytes += len(piece)
+        self.end = (self.end + piece)[-1024:]
+        return piece
+
+    def finish(self):
+        """Read what is left and return (bytes, SHA-256); raises when restic could not give every byte."""
+        while self.read():
+            pass
+        self._child.stdout.close()
+        self._repository._judge(self._child.wait(), self._err.bytes(), "dump of %s" % self._path)
+        return self.bytes, self._digest.hexdigest()
+
+    def abort(self):
+        """End the reading at once; does nothing after `finish`."""
+        if self._child.poll() is None:
+            process.stop(self._child, signal.SIGINT)
+        if not self._child.stdout.closed:
+            self._child.stdout.close()
 
 
 def full_id(name):

@@ -1,0 +1,180 @@
+"""One system's backup on the backup server: clear up, decide what is due, pull it two at a time, report each item."""
+
+from __future__ import absolute_import, division, print_function
+
+__metaclass__ = type
+
+import threading
+import time
+
+from .backup_plan import facts, line_of, plan_items, verdict_of
+from .faults import FaultError
+from .frames import FrameRefusedError
+from .hostlock import HostLock
+from .leftovers import clear_notes, unknown_snapshots
+from .pull import Pull
+from .records import RecordStore
+from .repository import make_repository, open_local, share_repository
+from .resticlock import clear_dead_locks
+from .rundir import make_run_folder, remove_run_folder, sweep_run_folders
+from .sourcelist import add_source, ask_sources
+from .space import demand_space
+from .sshagent import SshAccess
+
+RESERVE_BYTES = 256 << 20
+
+
+class Job:
+    """What the pulls of one run share."""
+
+    def __init__(self, work, permit, secrets, folder):
+        """Open the store and the repository that `work` names; `folder` is the run's tmpfs folder."""
+        self.work = work
+        self.system = work["system"]
+        self.run_id = permit["run_id"]
+        self.folder = folder
+        self.secrets = secrets
+        self.store = RecordStore(work["records"])
+        self.repository = open_local(work, secrets)
+        self.reserve_bytes = RESERVE_BYTES
+        self.limits = None
+        self.ssh = None
+
+
+def back_up(work, permit, secrets):
+    """Back up what is due and return (public summary, changed).
+
+    Args:
+        work: a `BackUpWork`.
+        permit: {"run_id", "job"} from the gate.
+        secrets: {"repository-local": {"password"}, "source-<host>": {"private_key", "public_key"}}.
+
+    Raises FaultError when nothing could be done at all; a failed item is in the summary.
+    """
+    with HostLock(work["system"], permit):
+        swept = sweep_run_folders(work["system"])
+        folder = make_run_folder(work["system"])
+        job = Job(work, permit, secrets, folder)
+        try:
+            return _back_up(job, swept)
+        finally:
+            if job.ssh:
+                job.ssh.close()
+            remove_run_folder(folder)
+
+
+def preview(work, permit, secrets):
+    """Return what `back_up` would do, as its summary; contacts the sources with `list`, changes nothing."""
+    folder = make_run_folder(work["system"])
+    job = Job(work, permit, secrets, folder)
+    try:
+        there = job.repository.exists()
+        records = job.store.load()
+        _demand_not_lost(job, there, records)
+        snapshots = job.repository.snapshots() if there else []
+        steps = plan_items(work, records, snapshots, time.time())
+        job.ssh = SshAccess(folder, work["known_hosts"])
+        answers = ask_sources(job.ssh, [step["item"] for step in steps if step["status"] == "due"], secrets)
+        items = [_preview_item(step, answers) for step in steps]
+        summary = {"swept": {"pending": sorted(job.store.pending())}, "repository": "present" if there else "absent"}
+        return _summary(job, items, summary)
+    finally:
+        if job.ssh:
+            job.ssh.close()
+        remove_run_folder(folder)
+
+
+def _back_up(job, swept):
+    there = job.repository.exists()
+    _demand_not_lost(job, there, job.store.load())
+    if not there:
+        make_repository(job.repository)
+    share_repository(job.repository)
+    locks = clear_dead_locks(job.repository)
+    cleared = clear_notes(job.repository, job.store)
+    records, snapshots = job.store.load(), job.repository.snapshots()
+    steps = plan_items(job.work, records, snapshots, time.time())
+    if [step for step in steps if step["status"] == "due"]:
+        demand_space(job.repository.location, job.reserve_bytes)
+        job.ssh = SshAccess(job.folder, job.work["known_hosts"])
+    items = _in_parallel([_puller(job, step) for step in steps], job.work["parallel"])
+    after = clear_notes(job.repository, job.store)
+    summary = {
+        "swept": dict(cleared, run_folders=swept, locks=locks),
+        "undone": after,
+        "unknown_snapshots": [snap["id"] for snap in unknown_snapshots(job.store.load(), job.repository.snapshots())],
+    }
+    changed = bool(not there or locks or cleared["adopted"] or cleared["space"] or after["space"])
+    changed = changed or bool([item for item in items if item["status"] == "accepted"])
+    return _summary(job, items, summary), changed
+
+
+_adding = threading.Lock()
+
+
+def _puller(job, step):
+    """Return a function that carries out `step` and returns the item's line of the summary."""
+
+    def pull():
+        item, began = step["item"], time.time()
+        line = line_of(step)
+        if step["status"] != "due":
+            return line
+        pulling = Pull(job, item, step["baseline"])
+        try:
+            with _adding:
+                add_source(job.ssh, item, job.secrets)
+            record = pulling.run()
+            line.update(status="accepted", record=record["record_id"], **facts(record))
+        except (FaultError, FrameRefusedError, EnvironmentError) as error:
+            line.update(status="failed", reason="%s" % error)
+        line.update(sent_bytes=pulling.sent, seconds=round(time.time() - began, 3))
+        return line
+
+    return pull
+
+
+def _preview_item(step, answers):
+    line = line_of(step)
+    if step["status"] == "due":
+        line.update(answers[step["item"]["item"]])
+    return line
+
+
+def _summary(job, items, more):
+    return dict(more, system=job.system, items=items, verdict=verdict_of(items))
+
+
+def _demand_not_lost(job, there, records):
+    if records and not there:
+        raise FaultError(
+            "repository %s is absent, but %d records say what it held; it is never made anew silently: bring it back, "
+            "or move the folder of records away" % (job.repository.where, len(records))
+        )
+
+
+def _in_parallel(functions, width):
+    """Call every function, `width` at a time, and return their results in order."""
+    results = [None] * len(functions)
+    waiting = list(enumerate(functions))
+    faults = []
+
+    def work():
+        while waiting:
+            try:
+                number, function = waiting.pop(0)
+            except IndexError:
+                return
+            try:
+                results[number] = function()
+            except Exception as error:  # a defect of ours; raised below, when nothing runs any more
+                faults.append(error)
+
+    threads = [threading.Thread(target=work) for _ in range(max(1, min(width, len(functions))))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if faults:
+        raise faults[0]
+    return results

@@ -1,0 +1,72 @@
+"""What an earlier backup of a file set already holds: told to the source, so that it need not be sent again."""
+
+from __future__ import absolute_import, division, print_function
+
+__metaclass__ = type
+
+import json
+import zlib
+
+from .clock import moment
+from .faults import FaultError
+from .manifest import to_json
+from .records import payloads_of
+
+DAY = 86400
+
+
+def choose_baseline(records, item, snapshot_ids, now):
+    """Return the record that a new backup of a file set builds on, or None for a full one.
+
+    Args:
+        records: all records of the system, oldest first.
+        item: {"item", "kind", "full_every_days"}.
+        snapshot_ids: ids of all snapshots in the repository.
+        now: seconds since 1970.
+    """
+    if item["kind"] != "files":
+        return None
+    ours = [record for record in records if record["item"] == item["item"] and not record.get("damaged")]
+    intact = [record for record in ours if set(payloads_of(record)) <= set(snapshot_ids)]
+    full = [record for record in intact if not record.get("baseline")]
+    if not full or now - moment(full[-1]["started"]) >= (item["full_every_days"] or 0) * DAY:
+        return None
+    return intact[-1]
+
+
+def read_baseline(repository, record):
+    """Return ({path: (payload id, SHA-256)}, compressed lines for the source) of the manifest of `record`.
+
+    Raises FaultError when the stored manifest is not the one that was accepted.
+    """
+    places, packer, packed = {}, zlib.compressobj(6), []
+    dump = repository.open_dump(record["record_id"], record["manifest_path"])
+    try:
+        for line in _lines(dump):
+            if line.get("t") != "file":
+                continue
+            packed.append(packer.compress((to_json(_told(line)) + "\n").encode("ascii")))
+            if line["k"] == "f":
+                places[line["p"]] = (line["in"], line["sha256"])
+        if dump.finish()[1] != record["manifest_sha256"]:
+            raise FaultError("the manifest of record %s is not the accepted one" % record["record_id"][:16])
+    finally:
+        dump.abort()
+    packed.append(packer.flush())
+    return places, b"".join(packed)
+
+
+def _told(line):
+    return {"p": line["p"], "stat": line["stat"], "sha256": line["sha256"]}
+
+
+def _lines(dump):
+    rest = b""
+    while True:
+        piece = dump.read()
+        lines = (rest + piece).split(b"\n")
+        rest = lines.pop()
+        for line in lines:
+            yield json.loads(line.decode("ascii"))
+        if not piece:
+            return

@@ -1,0 +1,128 @@
+"""The accepted-backup records of one system, and the notes that let the next run clear up after a killed one.
+
+A record is a JSON file named after the manifest's snapshot. Retention and sync count records only: a snapshot without
+one is nothing that this library accepted. A note in `pending/` is written before anything enters the repository, so
+that leftovers of a dead run are known from anybody else's snapshots.
+"""
+
+from __future__ import absolute_import, division, print_function
+
+__metaclass__ = type
+
+import errno
+import json
+import os
+import re
+
+from .faults import FaultError
+
+_NAME = re.compile(r"\A[A-Za-z0-9][A-Za-z0-9._-]*\.json\Z")
+_KEYS = ("record_id", "item", "kind", "payload", "parents", "started", "accepted_at", "manifest_sha256")
+
+
+class RecordStore:
+    """The folder of records; nothing is created before something is written."""
+
+    def __init__(self, folder):
+        """Remember the folder: an absolute path on the backup server (or at the second site)."""
+        self.folder = folder
+        self.pending_folder = os.path.join(folder, "pending")
+        self.receipts_folder = os.path.join(folder, "receipts")
+
+    def load(self):
+        """Return all records, oldest first; raises FaultError for a file that is no record."""
+        found = [self._read(name) for name in _names(self.folder)]
+        return sorted(found, key=lambda record: (record["accepted_at"], record["record_id"]))
+
+    def save(self, record):
+        """Write `record` (dict with "record_id") so that it is there whole or not at all."""
+        _write(self.folder, record["record_id"] + ".json", record)
+
+    def remove(self, record_id):
+        """Remove the record; one that is gone already is no error."""
+        _remove(os.path.join(self.folder, record_id + ".json"))
+
+    def pending(self):
+        """Return the notes of runs that did not clear up after themselves: {name: note}."""
+        return dict((name[:-5], _read_json(self.pending_folder, name)) for name in _names(self.pending_folder))
+
+    def note(self, name, note):
+        """Write the note `name` (run and item, or run and job) before the step that it describes."""
+        _write(self.pending_folder, name + ".json", note)
+
+    def settle(self, name):
+        """Remove the note: its step is done or undone."""
+        _remove(os.path.join(self.pending_folder, name + ".json"))
+
+    def keep_receipt(self, name, receipt):
+        """Keep a receipt of the second site whole, as it was signed."""
+        _write(self.receipts_folder, name + ".json", receipt)
+
+    def _read(self, name):
+        record = _read_json(self.folder, name)
+        missing = [key for key in _KEYS if key not in record]
+        if missing or record["record_id"] + ".json" != name:
+            where = os.path.join(self.folder, name)
+            raise FaultError("record %s is damaged (%s); restore it or move it away" % (where, ", ".join(missing)))
+        return record
+
+
+def payloads_of(record):
+    """Return every payload snapshot that a full restore of `record` needs, its own first."""
+    return [record["payload"]["snapshot"]] + list(record["parents"])
+
+
+def _names(folder):
+    try:
+        return sorted(name for name in os.listdir(folder) if _NAME.match(name))
+    except OSError as error:
+        if error.errno == errno.ENOENT:
+            return []
+        raise
+
+
+def _read_json(folder, name):
+    path = os.path.join(folder, name)
+    try:
+        with open(path, "rb") as stream:
+            found = json.loads(stream.read().decode("ascii"))
+    except ValueError:
+        found = None
+    if not isinstance(found, dict):
+        raise FaultError("%s is not the JSON that was written; restore it or move it away" % path)
+    return found
+
+
+def _write(folder, name, value):
+    _make_folder(folder)
+    path = os.path.join(folder, name)
+    new = os.path.join(folder, "." + name + ".new")
+    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o640)
+    try:
+        os.write(descriptor, json.dumps(value, sort_keys=True, indent=1).encode("ascii") + b"\n")
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+    os.rename(new, path)
+    _sync_folder(folder)
+
+
+def _make_folder(folder):
+    if not os.path.isdir(folder):
+        os.makedirs(folder, 0o750)
+
+
+def _sync_folder(folder):
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _remove(path):
+    try:
+        os.unlink(path)
+    except OSError as error:
+        if error.errno != errno.ENOENT:
+            raise

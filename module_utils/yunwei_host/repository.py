@@ -1,0 +1,56 @@
+"""The local repository of a system: opened with Vault's password, made on first use, readable for the read account."""
+
+from __future__ import absolute_import, division, print_function
+
+__metaclass__ = type
+
+import grp
+import os
+
+from .faults import FaultError
+from .restic import Repository
+
+READ_GROUP = "yunwei-read"
+
+
+def open_local(work, secrets):
+    """Return the `Repository` at `work["repository"]`; raises FaultError when its password was not fetched."""
+    try:
+        password = secrets["repository-local"]["password"]
+    except KeyError:
+        raise FaultError("the secret repository-local was not fetched from Vault for system %s" % work["system"])
+    return Repository(work["repository"], password)
+
+
+def make_repository(repository, like=None):
+    """Create a local repository, with the chunker parameters of the repository `like` when given."""
+    parent = os.path.dirname(repository.location)
+    if not os.path.isdir(parent):
+        os.makedirs(parent, 0o750)
+    repository.init(like)
+
+
+def share_repository(repository, group=READ_GROUP):
+    """Let members of `group` read the repository, where the host has that group; does nothing the second time.
+
+    restic gives later files the rights of `config`, so this is needed once.
+    """
+    try:
+        number = grp.getgrnam(group).gr_gid
+    except KeyError:
+        return
+    config = os.path.join(repository.location, "config")
+    if os.stat(config).st_gid == number:
+        return
+    os.chown(os.path.dirname(repository.location), -1, number)
+    for place, _, names in os.walk(repository.location):
+        for name in names:
+            if name != "config":
+                _share(os.path.join(place, name), number, 0o440)
+        _share(place, number, 0o2750)
+    _share(config, number, 0o440)  # last: it says that all the others are done
+
+
+def _share(path, group, mode):
+    os.chown(path, -1, group)
+    os.chmod(path, mode)
