@@ -149,3 +149,16 @@ def test_writes_the_page_whole_or_not_at_all(tmp_path):
         write_report({}, path)
     assert path.read_text(encoding="utf-8") == render_drill(sample(), "en")
     assert list(path.parent.iterdir()) == [path]
+
+
+def test_reasons_name_the_object_and_the_next_step():
+    text = Page(render_drill(sample("drill_could_not_judge"), "en")).text
+    assert "miyun1 (198.51.100.139:22): did not answer within 30 s" in text
+    assert "Next: check the line to the second site" in text
+    assert "    Next: check the line" in render_summary_text(sample("drill_could_not_judge"), "en")
+
+
+def test_counts_every_difference_where_only_the_first_are_listed():
+    page = Page(render_drill(changed(["files", "different"], 250, "drill_failed"), "en")).text
+    assert "Files (content, owner, mode): 250 not equal" in page
+    assert "248 more are not listed here" in page

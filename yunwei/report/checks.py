@@ -11,7 +11,7 @@ from yunwei.report.units import Units
 from yunwei.report.verdict import Mark, different_count
 from yunwei.report.visible import decode_path
 
-MOST_DIFFERENCES = 100  # a kind; a page of thousands is not read, drill.json has them all
+MOST_DIFFERENCES = 100  # a kind; a page of thousands is not read
 
 
 @dataclass(frozen=True)
@@ -62,17 +62,17 @@ def difference_groups(drill: Drill, units: Units) -> list[DifferenceGroup]:
         check = drill[name]
         if check is None or not check["differences"]:
             continue
-        found = check["differences"]
-        heading = units.words("differences.count", kind=units.words(f"check.{name}"), n=units.count(len(found)))
+        found, different = check["differences"][:MOST_DIFFERENCES], different_count(check)
+        heading = units.words("differences.count", kind=units.words(f"check.{name}"), n=units.count(different))
         rows = [
             (
                 decode_path(one["object"]) if name == "files" else one["object"],
                 value_text(one["expected"], units.words("differences.absent")),
                 value_text(one["found"], units.words("differences.absent")),
             )
-            for one in found[:MOST_DIFFERENCES]
+            for one in found
         ]
-        groups.append(DifferenceGroup(heading, rows, max(0, len(found) - MOST_DIFFERENCES)))
+        groups.append(DifferenceGroup(heading, rows, different - len(found)))
     return groups
 
 
