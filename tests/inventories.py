@@ -62,4 +62,6 @@ class InventoryCopy:
         self.known_hosts.write_text("\n".join(lines) + "\n", encoding="utf-8")
         self.receipt_key.write_text("ssh-ed25519 RECEIPT miyun\n", encoding="utf-8")
         self.edit(ESTATE, loaded.estate.known_hosts_file, str(self.known_hosts))
+        pins = f"yunwei_known_hosts_file: {loaded.estate.known_hosts_file}"
+        self.edit("hosts.yml", pins, f"yunwei_known_hosts_file: {self.known_hosts}")
         self.edit(ESTATE, miyun.receipt_public_key_file, str(self.receipt_key))

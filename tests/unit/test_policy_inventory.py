@@ -69,46 +69,6 @@ def test_encrypted_values_are_read_over(lab: InventoryCopy) -> None:
     assert lab.problems() == []
 
 
-@pytest.mark.parametrize(
-    "value", ["[]", "[HostKeyAlgorithms=+ssh-rsa]", "[MACs=+hmac-sha1, 'Ciphers=+aes128-cbc,3des-cbc']"]
-)
-def test_options_for_old_servers(lab: InventoryCopy, value: str) -> None:
-    lab.write("host_vars/legacy1.yml", f"yunwei_source_ssh_options: {value}\n")
-    assert lab.problems() == []
-
-
-@pytest.mark.parametrize(
-    "option",
-    [
-        "StrictHostKeyChecking=no",
-        "UserKnownHostsFile=/dev/null",
-        "ProxyCommand=+sh",
-        "HostKeyAlgorithms=ssh-rsa",
-        "HostKeyAlgorithms=+ssh-rsa -o StrictHostKeyChecking=no",
-        "HostKeyAlgorithms=+ssh-rsa\nStrictHostKeyChecking=no",
-        "hostkeyalgorithms=+*",
-        "HostKeyAlgorithms=+ssh-rsa\n",
-        7,
-    ],
-)
-def test_options_that_would_weaken_the_connection_are_refused(lab: InventoryCopy, option: object) -> None:
-    lab.write("host_vars/legacy1.yml", f"yunwei_source_ssh_options: [{option!r}]\n".replace("'", '"'))
-    problem = lab.only_problem()
-    assert problem.path == "yunwei_source_ssh_options[0]"
-    assert "algorithms added" in problem.allowed
-
-
-def test_options_must_be_a_list(lab: InventoryCopy) -> None:
-    lab.write("host_vars/legacy1.yml", "yunwei_source_ssh_options: HostKeyAlgorithms=+ssh-rsa\n")
-    assert lab.only_problem().path == "yunwei_source_ssh_options"
-
-
-@pytest.mark.parametrize("port", ["0", "65536", "'22'", "true"])
-def test_ports_that_are_none(lab: InventoryCopy, port: str) -> None:
-    lab.write("host_vars/db1.yml", f"ansible_port: {port}\n")
-    assert lab.only_problem().path == "ansible_port"
-
-
 def test_a_windows_host_is_no_source(lab: InventoryCopy) -> None:
     lab.write("host_vars/legacy1.yml", "ansible_connection: psrp\n")
     problem = lab.only_problem()

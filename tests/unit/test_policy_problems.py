@@ -1,12 +1,29 @@
 """Inventories with mistakes: every problem at once, with file, key path, what is allowed and the nearest name."""
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 
 from tests.inventories import ESTATE, LEGALSERVICE, MEDIATION, InventoryCopy
 from yunwei import errors, policy
+from yunwei.paths import content_root
+
+
+def places(value: Any, above: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    yield above
+    keys = value if isinstance(value, dict) else range(len(value)) if isinstance(value, list) else ()
+    for key in keys:
+        yield from places(value[key], (*above, key))
+
+
+def replaced(value: Any, place: tuple[Any, ...], new: object) -> Any:
+    if not place:
+        return new
+    value[place[0]] = replaced(value[place[0]], place[1:], new)
+    return value
 
 
 @pytest.fixture
@@ -135,6 +152,7 @@ class TestYaml:
         ("text", "found"),
         [
             ("", "nothing"),
+            ("{}", "nothing"),
             ("- a\n", "a list"),
             ("text", "a str"),
             ("a: \x07", "malformed YAML"),
@@ -206,3 +224,23 @@ class TestOwedBackups:
         start, end = text.index("databases:"), text.index("targets:")
         lab.write(LEGALSERVICE, text[:start] + text[end:])
         assert "neither databases nor file_sets" in [problem.found for problem in lab.problems()]
+
+
+PLACES = [
+    (file, place)
+    for file in ("hosts.yml", ESTATE, "policy/contract.yml", MEDIATION)
+    for place in places(yaml.safe_load((content_root() / "inventories" / "lab" / file).read_text(encoding="utf-8")))
+]
+
+
+@pytest.mark.parametrize("nonsense", [None, [[7]]], ids=str)
+def test_nonsense_anywhere_is_reported_and_never_a_crash(lab: InventoryCopy, nonsense: object) -> None:
+    for file, place in PLACES:
+        path = lab.folder / file
+        text = path.read_text(encoding="utf-8")
+        path.write_text(yaml.safe_dump(replaced(yaml.safe_load(text), place, nonsense)), encoding="utf-8")
+        problems = lab.problems()
+        assert all(str(problem) for problem in problems)
+        if not problems:
+            lab.load()
+        path.write_text(text, encoding="utf-8")

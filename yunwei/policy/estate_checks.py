@@ -2,28 +2,21 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from pathlib import PurePosixPath
 from typing import Any
 
 from yunwei.policy.contract import Contract, Section
-from yunwei.policy.draft import Draft, mapping, sequence, text
+from yunwei.policy.draft import Draft, mapping, number, sequence, text
 from yunwei.policy.engines import ENGINES
 from yunwei.policy.estate import Estate
 from yunwei.policy.inventory import Inventory
-from yunwei.policy.problems import Problem, key_path, shown
+from yunwei.policy.problems import Problem, key_path
 from yunwei.policy.schedule import PERIOD_SECONDS
 from yunwei.policy.suggest import did_you_mean
 from yunwei.policy.system import System
 from yunwei.policy.system_checks import ITEM_LISTS
-
-SSH_OPTIONS = "yunwei_source_ssh_options"
-# Only what an old sshd needs, and only added to the defaults: host keys stay checked, nothing is weakened for others.
-_SSH_OPTION = re.compile(
-    r"(HostKeyAlgorithms|PubkeyAcceptedAlgorithms|PubkeyAcceptedKeyTypes|KexAlgorithms|Ciphers|MACs)=\+[A-Za-z0-9@.,-]+"
-)
 
 
 def check_estate(draft: Draft[Estate], inventory: Inventory) -> Iterator[Problem]:
@@ -49,25 +42,6 @@ def _drill_hosts(draft: Draft[Estate]) -> list[tuple[tuple[str | int, ...], str]
     return [(("drill", "hosts", index), name) for index, name in enumerate(names) if isinstance(name, str)]
 
 
-def check_connections(inventory: Inventory) -> Iterator[Problem]:
-    """Yield ports that are no ports, and SSH options beyond what an old sshd needs."""
-    for one in inventory.assignments:
-        if one.name == "ansible_port" and not (type(one.value) is int and 1 <= one.value <= 65535):
-            yield Problem(one.file, one.path, shown(one.value), "a port, 1 to 65535")
-        if one.name == SSH_OPTIONS:
-            yield from _ssh_options(one.file, one.path, one.value)
-
-
-def _ssh_options(file: str, path: str, value: object) -> Iterator[Problem]:
-    allowed = "a list of algorithms added to the defaults, such as HostKeyAlgorithms=+ssh-rsa"
-    if not isinstance(value, list):
-        yield Problem(file, path, shown(value), allowed)
-        return
-    for index, option in enumerate(value):
-        if not (isinstance(option, str) and _SSH_OPTION.fullmatch(option)):
-            yield Problem(file, path + key_path([index]), shown(option), allowed)
-
-
 def check_neighbours(drafts: Sequence[Draft[System]]) -> Iterator[Problem]:
     """Yield what two systems claim both: an id, a database, files (need to know, contract 6.3)."""
     ids: dict[str, str] = {}
@@ -77,12 +51,15 @@ def check_neighbours(drafts: Sequence[Draft[System]]) -> Iterator[Problem]:
         if name is not None and ids.setdefault(name, draft.file) != draft.file:
             yield draft.problem(("id",), f"'{name}', which {ids[name]} has too", "an id of its own for each system")
         for place, content in draft.each("databases"):
-            engine = ENGINES.get(str(content.get("engine")))  # type: ignore[call-overload]
-            port = content.get("port") or (engine.port if engine else None)
-            key = (text(content, "host"), port, text(content, "name"))
+            key = (text(content, "host"), _port(content), text(content, "name"))
             if databases.setdefault(key, draft.file) != draft.file:
                 yield draft.problem(place, f"a database that {databases[key]} has too", "each database in one system")
     yield from _shared_files(drafts)
+
+
+def _port(database: Mapping[str, Any]) -> int | None:
+    own = next((engine.port for name, engine in ENGINES.items() if name == database.get("engine")), None)
+    return number(database, "port") or own
 
 
 def _shared_files(drafts: Sequence[Draft[System]]) -> Iterator[Problem]:
@@ -113,11 +90,12 @@ def check_contract(draft: Draft[Contract], systems: Sequence[Draft[System]]) -> 
             found = f"section {section.section} ({section.name.en}), which no system carries"
             yield draft.problem(("sections", index), found, "a file below policy/systems for each section")
     for system in systems:
-        number = system.text("contract")
-        if number in sections:
-            yield from _owed(system, sections[number])
-        elif number is not None:
-            yield system.problem(("contract",), repr(number), ", ".join(sections), did_you_mean(number, sections))
+        section_number = system.text("contract")
+        if section_number in sections:
+            yield from _owed(system, sections[section_number])
+        elif section_number is not None:
+            hint = did_you_mean(section_number, sections)
+            yield system.problem(("contract",), repr(section_number), ", ".join(sections), hint)
 
 
 def _owed(system: Draft[System], section: Section) -> Iterator[Problem]:

@@ -9,6 +9,7 @@ from typing import TypeVar
 from yunwei.paths import content_root
 from yunwei.policy import estate_checks
 from yunwei.policy.base import Model
+from yunwei.policy.connection_checks import check_connections
 from yunwei.policy.contract import Contract
 from yunwei.policy.draft import Draft
 from yunwei.policy.estate import Estate
@@ -24,7 +25,7 @@ from yunwei.policy.yaml_files import read_mapping
 Shape = TypeVar("Shape", bound=Model)
 
 
-def load(inventory: Path, today: date | None = None) -> Policy:
+def load(inventory: Path | str, today: date | None = None) -> Policy:
     """Return the policy of an inventory (its folder, or the `hosts.yml` in it).
 
     Raises `PolicyError` with every problem found. A permission that has expired does not stop loading.
@@ -36,12 +37,12 @@ def load(inventory: Path, today: date | None = None) -> Policy:
     return policy
 
 
-def validate(inventory: Path, today: date | None = None) -> list[Problem]:
+def validate(inventory: Path | str, today: date | None = None) -> list[Problem]:
     """Return every problem of an inventory, also those that stop a single rule only; an empty list when it is valid."""
     return examine(inventory, today)[1]
 
 
-def examine(inventory: Path, today: date | None = None) -> tuple[Policy | None, list[Problem]]:
+def examine(inventory: Path | str, today: date | None = None) -> tuple[Policy | None, list[Problem]]:
     """Return the policy, or None where it could not be built, and every problem found, in the order of files."""
     inventory = Path(inventory)
     folder = inventory.parent if inventory.is_file() else inventory
@@ -71,7 +72,7 @@ def _cross_check(
     today: date | None,
 ) -> list[Problem]:
     production = estate.text("production_group") or "production"
-    problems = [*estate_checks.check_estate(estate, hosts), *estate_checks.check_connections(hosts)]
+    problems = [*estate_checks.check_estate(estate, hosts), *check_connections(hosts, estate)]
     for system in systems:
         problems += check_system(system, hosts, production)
     problems += estate_checks.check_neighbours(systems)
@@ -86,7 +87,7 @@ def _cross_check(
 def _read(folder: Path, file: str, model: type[Shape], problems: list[Problem]) -> Draft[Shape]:
     content, faults = read_mapping(folder / file, file)
     problems += faults
-    if not content:
+    if faults and not content:
         return Draft(file, {})
     found, faults = read_model(model, content, file)
     problems += faults
