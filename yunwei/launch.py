@@ -10,9 +10,6 @@ from typing import Any
 from yunwei import ledger, policy, proofs, runner
 from yunwei.jobs import Job
 
-_EXIT_CODES = {"done": 0, "failed": 1, "refused": 3, "could not judge": 4}
-
-
 @dataclass(frozen=True)
 class Request:
     """What a person asked for."""
@@ -66,16 +63,14 @@ def _to_launch(request: Request, systems: Sequence[str]) -> runner.Launch:
 
 def _document(request: Request, outcome: runner.Outcome) -> dict[str, Any]:
     record = ledger.find_run(outcome.run_id)
-    status = str(record["status"]) if record else "failed"
-    if status == "done" and outcome.return_code != 0:
-        status = "failed"
+    status, exit_code = _end(record, outcome)
     tasks = record.get("tasks", []) if record else []
     return {
         "run_id": outcome.run_id,
         "job": request.job.name,
         "check": request.check,
         "status": status,
-        "exit_code": _EXIT_CODES.get(status, 1),
+        "exit_code": exit_code,
         "hosts": record.get("hosts", {}) if record else {},
         "items": list(_items(tasks)),
         "failures": [vars(failure) for failure in outcome.failures],
@@ -84,6 +79,13 @@ def _document(request: Request, outcome: runner.Outcome) -> dict[str, Any]:
         "evidence_id": record.get("id") if record else None,
         "verification": None,
     }
+
+
+def _end(record: Mapping[str, Any] | None, outcome: runner.Outcome) -> tuple[str, int]:
+    """Return status and exit code; a run whose record and exit code disagree has failed."""
+    if record is None or record["exit_code"] is None or (record["exit_code"] == 0 and outcome.return_code != 0):
+        return "failed", 1
+    return str(record["status"]), int(record["exit_code"])
 
 
 def _items(tasks: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
