@@ -10,6 +10,7 @@ from typing import Any
 from yunwei import ledger, policy, proofs, runner
 from yunwei.jobs import Job
 
+
 @dataclass(frozen=True)
 class Request:
     """What a person asked for."""
