@@ -34,7 +34,7 @@ def anchors(page: Path) -> set[str]:
 def test_every_command_parses(page):
     for vector in commands(page):
         if len(vector) == 1:  # a mention by name
-            with pytest.raises(SystemExit, match="^0$"):
+            with pytest.raises(SystemExit, match=r"^0$"):
                 build_parser().parse_args([*vector, "--help"])
             continue
         options = build_parser().parse_args(vector)
