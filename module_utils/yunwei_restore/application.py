@@ -10,6 +10,7 @@ import time
 
 from . import commands
 from .errors import BadBackupError
+from .server import Server
 
 try:
     from urllib.request import ProxyHandler, build_opener  # novm
@@ -19,6 +20,27 @@ except ImportError:  # Python 2
 MARK = "YUNWEI_RESTORE"
 _ANSWER_LIMIT = 65536
 _SHOWN = 300
+
+
+def run(unit, host, report, work):
+    """Start the application in a drill, ask it whether it is ready and stop the clock; returns whether it was started.
+
+    A system without an application is ready when it is verified. In a recovery its services were started before.
+    """
+    settings = unit["application"]
+    drill = unit["mode"] == "drill"
+    with report.phases.run("ready"):
+        if settings is None or not (drill or unit["services"]):
+            report.facts.update(probe=None, ready_at=round(time.time(), 3))
+            return False
+        child = start(work, settings, _server(work, settings)) if drill else None
+        found = probe(settings["probe"], child)
+    report.facts.update(probe=dict((key, found[key]) for key in ("url", "answer", "ok")), ready_at=found["answered"])
+    if not found["ok"]:
+        said = "; its last words: %s" % log_tail(work) if drill else ""
+        cause = "%s does not answer %r but %r%s" % (found["url"], settings["probe"]["expect"], found["answer"], said)
+        raise BadBackupError("application", cause, "look at its log; is everything that it needs in the backup?")
+    return drill
 
 
 def start(work, application, server):
@@ -34,9 +56,8 @@ def start(work, application, server):
     extra = dict(application.get("environment") or {})
     extra.update({MARK: work.restore_id, "YUNWEI_RESTORE_ROOT": root})
     if server is not None:
-        # The role is the application's own where policy names one; its passwords belong to production.
+        # The role is the application's own (or policy's PGUSER); this server asks nobody for a password.
         extra.update(PGHOST=server.socket, PGPORT=str(server.port), PGDATABASE=application["database"])
-        extra.setdefault("PGUSER", server.user)
     log = _log(work)
     try:
         with open(os.devnull, "rb") as nothing:
@@ -70,6 +91,11 @@ def log_tail(work):
             return commands.last_line(commands.shown(stream.read()))
     except (OSError, IOError):
         return "it wrote no log"
+
+
+def _server(work, settings):
+    kept = work.item("database:%s" % settings["database"]).get("server") if settings["database"] else None
+    return Server(**kept) if kept else None
 
 
 def _below(root, word):

@@ -5,40 +5,36 @@ from __future__ import absolute_import, division, print_function
 __metaclass__ = type
 
 import multiprocessing
-import os
-import pwd
 import time
 
-from . import cluster, globals_plan, instance, load, server, sql
+from . import cluster, globals_plan, glue, instance, load, server, sql, tables
 from .commands import CommandError
-from .errors import BadBackupError, NotJudgedError, RefusedError
-from .manifest import Manifest
+from .dump import Dump
+from .errors import NotJudgedError, RefusedError
 
 
-class Dump:
-    """One database's dump on this host with what its manifest says; `name` is the database's own."""
-
-    def __init__(self, item, state):
-        """Read the manifest of `item` (part of the unit of work) as the fetching step left it in `state`."""
-        self.item = item["item"]
-        self.name = item["name"]
-        self.port = item["port"]
-        self.payload = _payload(state, self.item)
-        self.lines = list(Manifest(state["manifest"], self.item).lines())
-        self.roles = [line for line in self.lines if line.get("t") == "role"]
-        self.script = "".join(line["sql"] for line in self.lines if line.get("t") == "globals")
-        self.facts = self._facts()
-        self.major = server.major_of(self.facts["server_version_num"])
-
-    def needed_roles(self):
-        """Return the names of the roles that the database needs."""
-        return set(line["name"] for line in self.roles)
-
-    def _facts(self):
-        for line in self.lines:
-            if line.get("t") == "database":
-                return line
-        raise BadBackupError(self.item, "the manifest says nothing about the database", "make a new backup")
+def run(unit, host, report, work):
+    """Restore every database that `host` receives, or the one table asked for; returns whether anything changed."""
+    dumps = [Dump(item, work.item(item["item"])) for item in glue.items_here(unit, host, "database")]
+    if not dumps:
+        return False
+    if unit["part"]["table"]:
+        return tables.run(unit, dumps[0], report, work)
+    with report.phases.run("create_instance"):
+        targets = _targets(unit, dumps, report, work)
+    with report.phases.run("load") as phase:
+        phase.bytes = sum(dump.bytes() for dump in dumps)
+        for dump in dumps:
+            dump.lend(targets[dump.item].os_user)
+            load.pre_data(targets[dump.item], dump.payload, dump.item)
+            load.data(targets[dump.item], dump.payload, dump.name, dump.item, jobs())
+    with report.phases.run("rebuild"):
+        for dump in dumps:
+            load.post_data(targets[dump.item], dump.payload, dump.name, dump.item, jobs())
+            targets[dump.item].script("ANALYZE;", dump.name)
+    report.facts["databases"] = [dump.name for dump in dumps]
+    report.facts["server_version"] = targets[dumps[0].item].script("SHOW server_version;").strip()
+    return True
 
 
 def make_scratch_server(dumps, work):
@@ -62,53 +58,35 @@ def find_living_server(dump):
     target = cluster.find_or_create(dump.port, dump.major)
     major = server.major_of(target.version_num())
     if major != dump.major:
-        raise NotJudgedError(
-            dump.item, "the backup is of PostgreSQL %s, the server here of %s" % (dump.major, major), "use the same"
-        )
+        cause = "the backup is of PostgreSQL %s, the server here of %s" % (dump.major, major)
+        raise NotJudgedError(dump.item, cause, "recover onto the same major version")
     return target
 
 
 def make_missing_roles(dump, target):
     """Make the roles of `dump` that the living server lacks; returns the names of those that were there before."""
     present = target.roles()
-    statements = globals_plan.plan(dump.script, dump.item, dump.needed_roles(), present)
-    load.run_roles(target, statements, dump.item)
+    load.run_roles(target, globals_plan.plan(dump.script, dump.item, dump.needed_roles(), present), dump.item)
     return sorted(present)
 
 
-def refuse_existing(dump, target, replace):
-    """Raise RefusedError when the database is there and `replace` (list of item ids) does not name it."""
-    if dump.item not in replace and target.exists(dump.name):
-        raise RefusedError(
-            dump.item, "the database is already there; nothing is overwritten", "name it: --replace %s" % dump.item
-        )
+def set_aside(dump, target, replace):
+    """Rename an existing database out of the way as the safety copy; returns its new name or None.
 
-
-def set_aside(dump, target, now=None):
-    """Rename an existing database out of the way as the safety copy; returns its new name or None."""
+    Raises RefusedError when `replace` (list of item ids) does not name it.
+    """
     if not target.exists(dump.name):
         return None
-    stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(now))
-    safe = "%s_before_%s" % (dump.name[:40], stamp)
+    if dump.item not in replace:
+        raise RefusedError(dump.item, "the database is already there; nothing is overwritten", "name it in --replace")
+    safe = "%s_before_%s" % (dump.name[:40], time.strftime("%Y%m%dT%H%M%SZ", time.gmtime()))
+    names = {"old": sql.quote_name(dump.name), "new": sql.quote_name(safe), "name": sql.quote_text(dump.name)}
     try:
-        names = {"old": sql.quote_name(dump.name), "new": sql.quote_name(safe)}
-        target.script(_RENAME % dict(names, name=sql.quote_text(dump.name)))
+        for statement in _RENAME:
+            target.script(statement % names)
     except CommandError as error:
         raise NotJudgedError(dump.item, "the living database cannot be set aside: %s" % error, "end its sessions")
     return safe
-
-
-def load_rows(dump, target):
-    """Make the database and load its rows."""
-    lend(dump.payload, target.os_user)
-    load.pre_data(target, dump.payload, dump.item)
-    load.data(target, dump.payload, dump.name, dump.item, jobs())
-
-
-def rebuild(dump, target):
-    """Make indexes, constraints and triggers, then the planner's statistics."""
-    load.post_data(target, dump.payload, dump.name, dump.item, jobs())
-    target.script("ANALYZE;", dump.name)
 
 
 def jobs():
@@ -116,24 +94,32 @@ def jobs():
     return max(1, min(8, multiprocessing.cpu_count()))
 
 
-_RENAME = """
-ALTER DATABASE %(old)s ALLOW_CONNECTIONS false;
-SELECT count(pg_catalog.pg_terminate_backend(pid)) FROM pg_catalog.pg_stat_activity WHERE datname =%(name)s;
-SELECT pg_catalog.pg_sleep(0.5);
-ALTER DATABASE %(old)s RENAME TO %(new)s;
-ALTER DATABASE %(new)s ALLOW_CONNECTIONS true;
-"""
+_RENAME = (
+    "ALTER DATABASE %(old)s ALLOW_CONNECTIONS false;",
+    "SELECT count(pg_catalog.pg_terminate_backend(pid)) FROM pg_catalog.pg_stat_activity WHERE datname =%(name)s;",
+    "SELECT pg_catalog.pg_sleep(0.5);",
+    "ALTER DATABASE %(old)s RENAME TO %(new)s;",
+    "ALTER DATABASE %(new)s ALLOW_CONNECTIONS true;",
+)
 
 
-def _payload(state, item):
-    paths = list((state.get("paths") or {}).values())
-    if len(paths) != 1:
-        raise NotJudgedError(item, "its dump was not fetched", "run the fetching step first")
-    return paths[0]
+def _targets(unit, dumps, report, work):
+    """Return {item: Server} for the restore and leave in the state what later steps need of them."""
+    if unit["mode"] == "drill":
+        target = make_scratch_server(dumps, work)
+        targets = dict((dump.item, target) for dump in dumps)
+    else:
+        targets = dict((dump.item, find_living_server(dump)) for dump in dumps)
+    for dump in dumps:
+        state = work.item(dump.item)
+        state["server"] = targets[dump.item].as_dict()
+        if unit["mode"] == "recover":
+            state["roles_present"] = make_missing_roles(dump, targets[dump.item])
+            report.facts.setdefault("safety_copies", []).extend(_safety_copy(unit, dump, targets[dump.item]))
+    work.save()
+    return targets
 
 
-def lend(path, account):
-    """Let the database's account read the dump, and nobody else."""
-    entry = pwd.getpwnam(account)
-    os.chmod(os.path.dirname(path), 0o711)  # noqa: S103 - passed through, not listed
-    os.chown(path, entry.pw_uid, entry.pw_gid)
+def _safety_copy(unit, dump, target):
+    safe = set_aside(dump, target, unit["replace"])
+    return ["database %s" % safe] if safe else []

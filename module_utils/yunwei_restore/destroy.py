@@ -6,11 +6,47 @@ __metaclass__ = type
 
 import errno
 import os
+import re
 import stat
 import time
 
 from . import instance, scan, workdir
 from .errors import NotJudgedError
+
+
+def run(unit, report, work):
+    """Destroy what this restore made, unless a failed drill is to be kept; returns whether anything was removed."""
+    started = time.time()
+    if not work.is_ours():
+        report.facts.update(what=[], kept=False, seconds=0.0)
+        return False
+    work.load()
+    if unit["keep_on_failure"] and work.state.get("verdict"):
+        work.state["kept"] = True
+        work.save()
+        report.facts.update(what=[], kept=True, seconds=0.0)
+        return True
+    removed = destroy(work)
+    seconds = round(time.time() - started, 3)
+    report.facts.update(what=removed, kept=False, seconds=seconds, free_before=work.state.get("free_before"))
+    return True
+
+
+def show(unit, report, work, free_before):
+    """Scan the host afresh and report what is left; returns False: nothing is changed."""
+    ports = [port_of(unit["application"]["probe"]["url"])] if unit["application"] and unit["mode"] == "drill" else []
+    proof, clean = prove(work.path, work.restore_id, free_before, [port for port in ports if port])
+    report.facts.update(proof=proof, ok=clean)
+    if not clean:
+        left = ", ".join(sorted(key for key in proof if key.endswith("_left") and proof[key]))
+        report.blame(NotJudgedError(work.path, "what was restored is not all gone: %s" % left, "remove it by hand"))
+    return False
+
+
+def port_of(url):
+    """Return the port that an http address names, 80 where it names none."""
+    found = re.match(r"\Ahttps?://[^/:]+(?::(\d+))?", url)
+    return int(found.group(1) or 80) if found else None
 
 
 def destroy(work):

@@ -7,8 +7,9 @@ __metaclass__ = type
 import errno
 import hashlib
 import os
+import time
 
-from . import extract, locate, workdir
+from . import extract, glue, locate, site, workdir
 from .errors import BadBackupError, NotJudgedError
 from .hosttools import process
 from .manifest import Manifest, check_record, moment
@@ -16,6 +17,27 @@ from .manifest import Manifest, check_record, moment
 TRIED_AT_MOST = 50
 # A database takes about as much again for its indexes and what loading leaves behind.
 _DATABASE_FACTOR = 1.5
+
+
+def run(unit, host, secrets, report, work):
+    """Locate and fetch what `host` receives; the module's whole work. Returns True: the work folder has changed."""
+    items = glue.items_here(unit, host)
+    with site.SiteReader(unit, host, secrets, work.part("fetch", "cache")) as reader:
+        with report.phases.run("locate") as phase:
+            locator = Locator(reader, unit, work, time.time())
+            plans = [locator.plan(item) for item in items]
+            phase.bytes = sum(plan["manifest_bytes"] for plan in plans)
+            report.facts.update(ignored=locator.ignored[:100], ledger_asked=bool(unit["accepted"]))
+            report.facts["records"] = dict((plan["item"], _told(plan)) for plan in plans)
+            demand_space(unit, plans, work.path)
+        with report.phases.run("fetch") as phase:
+            phase.bytes = 0
+            for plan in plans:
+                plan["paths"], size = fetch(reader, plan, work)
+                phase.bytes += size
+                work.item(plan["item"]).update(plan)
+                work.save()
+    return True
 
 
 class Locator:
@@ -43,12 +65,12 @@ class Locator:
         return plan
 
     def _first_accepted(self, item, chosen):
-        accepted = self._unit["accepted"]
+        accepted = self._unit["accepted"]  # an empty ledger knows of none: a new controller must be able to recover
         for snapshot in chosen[:TRIED_AT_MOST]:
             path = self._work.part("fetch", "%s.manifest" % item["slug"])
             _remove(path)
             brought = _dump(self._reader, snapshot["site_id"], "/%s.manifest" % item["slug"], path, item["item"])
-            if accepted is None or brought[0] in accepted:
+            if not accepted or brought[0] in accepted:
                 return self._plan(item, snapshot, path, brought)
             self.ignored.append({"snapshot": snapshot["id"], "why": "the ledger knows no accepted backup of this kind"})
         raise BadBackupError(
@@ -113,6 +135,11 @@ def demand_space(unit, plans, path):
             "%d bytes are free; the restore needs about %d and a reserve of %d" % (free, needed, unit["reserve_bytes"]),
             "give the target more space",
         )
+
+
+def _told(plan):
+    keys = ("record", "run", "snapshot_at", "manifest_sha256")
+    return dict([(key, plan[key]) for key in keys], payloads=[payload["id"] for payload in plan["payloads"]])
 
 
 def _payload(kinds, payload, record, item):

@@ -37,7 +37,9 @@ def plan(script, item, wanted, present):
     for statement in sql.statements(script):
         verb, role = sql.role_of(statement)
         if sql.has_command(statement):
-            raise BadBackupError(item, "the stored role definitions hold a command: %r" % statement[:60], "do not use it")
+            raise BadBackupError(
+                item, "the stored role definitions hold a command: %r" % statement[:60], "do not use it"
+            )
         if verb is None:
             _demand_known(statement, item)
             if statement.upper().startswith("SET "):

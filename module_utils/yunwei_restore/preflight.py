@@ -10,7 +10,7 @@ import socket
 import threading
 import time
 
-from . import destroy, scan, workdir
+from . import destroy, in_the_way, scan, workdir
 from .errors import NotJudgedError, RefusedError
 from .hosttools import clock as clocks
 from .instance import PORT
@@ -20,10 +20,12 @@ CONNECT_SECONDS = 3.0
 STALE_SECONDS = 7200
 
 
-def check_drill_host(unit, host, controller_time):
-    """Return the list of everything that speaks against `host` as the target of this drill (RestoreErrors)."""
-    problems = _production(unit, host) + _databases() + clock(controller_time) + space(unit)
-    return problems + _reachable(unit["source_endpoints"])
+def problems(unit, host, controller_time):
+    """Return everything that speaks against `host` as the target of this restore, as RestoreErrors."""
+    found = clock(controller_time) + space(unit) + strangers(unit) + _drivers(unit, host)
+    if unit["mode"] == "drill":
+        return found + _production(unit, host) + _databases() + _reachable(unit["source_endpoints"])
+    return found + in_the_way.problems(unit, host)
 
 
 def clock(controller_time):
@@ -92,6 +94,11 @@ def begin(unit, report, work, handed_over):
     }
     work.create(state)
     report.facts.update(handed_over=started, began=now, free_bytes=state["free_before"])
+
+
+def _drivers(unit, host):
+    items = [item for item in unit["items"] if item["target_host"] == host and item["no_driver"]]
+    return [NotJudgedError(item["item"], item["no_driver"], "restore it by its own tools") for item in items]
 
 
 def _production(unit, host):

@@ -6,7 +6,7 @@ __metaclass__ = type
 
 import subprocess
 
-from . import commands, databases, load, server, sql
+from . import commands, load, server, sql
 from .commands import CommandError
 from .errors import BadBackupError, NotJudgedError, RefusedError
 
@@ -22,6 +22,27 @@ WHERE s.nspname =%s AND c.relname =%s AND a.attnum > 0 AND NOT a.attisdropped OR
 """
 
 
+def run(unit, dump, report, work):
+    """Bring `part.table` of the unit of work back into `part.into_schema` of the living database; returns True."""
+    part = unit["part"]
+    line = find_line(dump, part["table"])
+    with report.phases.run("create_instance"):
+        target = server.existing(dump.port)
+        scratch = scratch_name(work)
+    try:
+        with report.phases.run("load") as phase:
+            phase.bytes = dump.bytes()
+            load_apart(dump, target, line, scratch)
+        with report.phases.run("rebuild"):
+            copy_over(dump, target, line, scratch, part["into_schema"])
+    finally:
+        drop_scratch(target, scratch)
+    work.item(dump.item).update(server=target.as_dict(), table=line)
+    work.save()
+    report.facts["table"] = "%s.%s" % (part["into_schema"], line["name"])
+    return True
+
+
 def find_line(dump, table):
     """Return the manifest's line of `table` ("schema.name"); raises RefusedError naming what there is."""
     lines = [line for line in dump.lines if line.get("t") == "table"]
@@ -32,16 +53,6 @@ def find_line(dump, table):
     raise RefusedError(table, "the backup has no such table with rows; it has %s" % ", ".join(known[:20]), "")
 
 
-def refuse_taken(target, database, schema, name):
-    """Raise RefusedError when the living database already has a relation of this name in the schema."""
-    query = "SELECT 1 AS one FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
-    query += " WHERE n.nspname =%s AND c.relname =%s" % (sql.quote_text(schema), sql.quote_text(name))
-    if target.rows(query, database):
-        raise RefusedError(
-            "%s.%s" % (schema, name), "it is already there; nothing is overwritten", "use another schema"
-        )
-
-
 def scratch_name(work):
     """Return the name of the passing database that the table is loaded into first."""
     return "yunwei_%s" % work.restore_id[:50]
@@ -49,7 +60,7 @@ def scratch_name(work):
 
 def load_apart(dump, target, line, scratch):
     """Load the definitions of the dump and the rows of the one table into the new database `scratch`."""
-    databases.lend(dump.payload, target.os_user)
+    dump.lend(target.os_user)
     facts = dict((key, sql.quote_text(dump.facts[key])) for key in ("encoding", "collate", "ctype"))
     make = "CREATE DATABASE %s TEMPLATE template0 ENCODING %s LC_COLLATE %s LC_CTYPE %s;"
     target.script(make % (sql.quote_name(scratch), facts["encoding"], facts["collate"], facts["ctype"]))
