@@ -1,0 +1,107 @@
+"""Refuse to act, or issue the permit, the locks and the unit of work. Glue: the decisions are in `yunwei.gate`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ansible import constants as C
+from ansible.module_utils.parsing.convert_bool import boolean
+from ansible.plugins.action import ActionBase
+from ansible.plugins.loader import connection_loader
+from ansible.utils.display import Display
+
+from yunwei import gate
+from yunwei.errors import RefusedError, UsageError, YunweiError
+
+DOCUMENTATION = """
+name: yunwei_gate
+short_description: Refuse to act, or issue the permit that every acting module demands
+description:
+  - Must be the first task of the acting play, with C(run_once). Nothing on a host is touched.
+  - Refuses when no evidence record is open, when a setting would write secrets to a disk or show them, when host keys
+    are not checked, when policy or a name is wrong, and when another run holds the lock of a system (exit code 3).
+  - In check mode no lock is taken.
+options:
+  job: {description: The job's name., type: str, required: true}
+  systems: {description: Ids of systems; all where empty. Default is the variable C(yunwei_systems)., type: list}
+  now: {description: Act on every item, due or not. Default is the variable C(yunwei_now)., type: bool}
+  options: {description: The job's own options such as C(site)., type: dict}
+"""
+
+_ARGUMENTS = frozenset({"job", "systems", "now", "options"})
+_CONNECTION_VARIABLES = (
+    "ansible_pipelining",
+    "ansible_ssh_pipelining",
+    "ansible_host_key_checking",
+    "ansible_ssh_host_key_checking",
+)
+
+
+class ActionModule(ActionBase):
+    """The gate task."""
+
+    TRANSFERS_FILES = False
+    _supports_check_mode = True
+    _supports_async = False
+    _requires_connection = False
+
+    def run(self, tmp: Any = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Return `permit` and `work`, or fail with a line that begins with REFUSED."""
+        result: dict[str, Any] = super().run(tmp, task_vars)
+        try:
+            self._refuse_unsafe_settings(task_vars or {})
+            result.update(gate.open_gate(self._request(task_vars or {}), gate.require_session()))
+        except YunweiError as error:
+            return _refuse(result, str(error), error.exit_code)
+        return result
+
+    def _request(self, task_vars: dict[str, Any]) -> gate.Request:
+        args = dict(self._task.args)
+        unknown = sorted(set(args) - _ARGUMENTS)
+        if unknown or not args.get("job"):
+            raise UsageError(
+                f"yunwei_gate takes {', '.join(sorted(_ARGUMENTS))}, job at least; found {unknown or args}"
+            )
+        systems = args.get("systems", self._variable("yunwei_systems", task_vars)) or []
+        now = args.get("now", self._variable("yunwei_now", task_vars)) or False
+        return gate.Request(
+            job=str(args["job"]),
+            systems=[str(name) for name in systems.split(",")] if isinstance(systems, str) else list(systems),
+            now=boolean(now, strict=False),
+            check=bool(self._task.check_mode),
+            options=dict(args.get("options") or {}),
+        )
+
+    def _variable(self, name: str, task_vars: dict[str, Any]) -> Any:
+        return self._templar.template(task_vars[name]) if name in task_vars else None
+
+    def _refuse_unsafe_settings(self, task_vars: dict[str, Any]) -> None:
+        """Refuse settings under which secrets reach a disk, a screen or a stranger."""
+        if C.DISPLAY_ARGS_TO_STDOUT or C.DEFAULT_DEBUG:
+            raise RefusedError("task arguments would be shown: switch display_args_to_stdout and ANSIBLE_DEBUG off")
+        if C.DEFAULT_KEEP_REMOTE_FILES:
+            raise RefusedError("modules would be kept on the hosts: switch ANSIBLE_KEEP_REMOTE_FILES off")
+        for host in task_vars.get("ansible_play_hosts_all", []):
+            self._refuse_unsafe_connection(host, task_vars["hostvars"][host])
+
+    def _refuse_unsafe_connection(self, host: str, variables: Any) -> None:
+        name = str(variables.get("ansible_connection", self._play_context.connection or "ssh"))
+        name = "ssh" if name == "smart" else name.rpartition(".")[2]
+        connection = connection_loader.get(name, self._play_context, None)
+        if connection is None:
+            raise RefusedError(f"{host}: connection {name!r} is not known; ssh is allowed")
+        # Only these: a host's other variables need not be defined yet.
+        connection.set_options(var_options={key: variables[key] for key in _CONNECTION_VARIABLES if key in variables})
+        if not connection.get_option("pipelining"):
+            raise RefusedError(
+                f"{host}: pipelining is off, so secrets would be written to its disk. Use the project's ansible.cfg "
+                f"(set ANSIBLE_CONFIG), or set pipelining = True under [connection] and [ssh_connection]."
+            )
+        if name == "ssh" and not connection.get_option("host_key_checking"):
+            raise RefusedError(f"{host}: host keys are not checked. Set host_key_checking = True (ansible.cfg).")
+
+
+def _refuse(result: dict[str, Any], reason: str, exit_code: int) -> dict[str, Any]:
+    Display().display(f"REFUSED: {reason}", color=C.COLOR_ERROR)
+    result.update(failed=True, msg=f"REFUSED: {reason}", yunwei={"refused": reason, "exit_code": exit_code})
+    return result

@@ -1,0 +1,213 @@
+"""The gate: what may start, on which systems, under which locks, and the unit of work that goes with it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, cast
+
+from yunwei import locks, work
+from yunwei.errors import RefusedError, UsageError, VaultForbiddenError, VaultMissingSecretError, YunweiError
+from yunwei.jobs import find_job
+from yunwei.policy import Policy
+from yunwei.session import Session, current
+from yunwei.vault_policies import secret_names
+from yunwei.work.back_up import HostVariables, local_records, local_repository
+from yunwei.work.shapes import SiteName
+from yunwei.work.sites import miyun
+
+# Jobs that change nothing: they may run beside any other and take no lock.
+WITHOUT_LOCK = frozenset({"list-backups", "verify-backups"})
+_SHORT_NAMES = {"drill": "drill-restore", "recover": "recover-system"}
+_DEFAULT_SITE = {"drill-restore": "miyun", "recover-system": "miyun", "sync-to-miyun": "miyun"}
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the gate task asked for.
+
+    `options` are the job's own: `site`; for restores the fields of `yunwei.work.RestoreOptions`; others are handed on.
+    """
+
+    job: str
+    systems: Sequence[str] = ()
+    now: bool = False
+    check: bool = False
+    options: Mapping[str, Any] = field(default_factory=dict)
+    host_vars: HostVariables | None = None
+
+    @property
+    def name(self) -> str:
+        """Return the job's full name."""
+        return _SHORT_NAMES.get(self.job, self.job)
+
+    @property
+    def site(self) -> SiteName:
+        """Return the site that the job works with."""
+        return cast(SiteName, self.options.get("site") or _DEFAULT_SITE.get(self.name, "local"))
+
+
+def require_session() -> Session:
+    """Return the open session.
+
+    Raises `RefusedError` where no callback opened one: no record, no run.
+    """
+    session = current()
+    if session is None:
+        raise RefusedError(
+            "No record, no run: no evidence record was opened, because the callback yunwei_record did not run. "
+            "Start the playbook from the project's own playbooks/ folder (its callback_plugins/ beside it) with the "
+            "Python that yunwei is installed in; a play with yunwei_unrecorded may not have a gate."
+        )
+    return session
+
+
+def open_gate(request: Request, session: Session) -> dict[str, Any]:
+    """Return `permit` and `work` for a job, or refuse.
+
+    In check mode no lock is taken. Locks taken before a refusal are given back.
+
+    Raises:
+        LockBusyError, RefusedError: policy or another run forbids it.
+        UsageError: a name that does not exist.
+        LedgerError, VaultError: as named.
+    """
+    session.require_open_record()
+    job = find_job(request.name).name
+    if request.site not in ("local", "miyun"):
+        raise UsageError(f"site {request.site!r} is not known; allowed are local and miyun")
+    systems = [system.id for system in session.policy.choose_systems(request.systems)]
+    now = datetime.now(UTC)
+    units = {system: build_work(request, session, system, now) for system in systems}
+    permit = {
+        "run_id": session.run_id,
+        "job": job,
+        "check": request.check,
+        "site": request.site,
+        "systems": systems,
+        "locks": {},
+    }
+    if not request.check and job not in WITHOUT_LOCK:
+        permit["locks"] = _take_locks(session, job, systems)
+    return {"permit": permit, "work": units}
+
+
+def build_work(request: Request, session: Session, system: str, now: datetime) -> dict[str, Any]:
+    """Return the unit of work of one system, as the job's modules take it."""
+    policy, job = session.policy, request.name
+    if job == "prepare-hosts":
+        return dict(work.prepare_work(policy, system))
+    if job == "back-up":
+        return dict(work.back_up_work(policy, system, request.now, now, request.host_vars))
+    if job == "sync-to-miyun":
+        return dict(work.sync_work(policy, system, now))
+    if job == "retire-backups":
+        return dict(work.retire_work(policy, system, request.site, now))
+    if job in ("drill-restore", "recover-system"):
+        build = work.drill_work if job == "drill-restore" else work.recover_work
+        return dict(build(policy, system, _restore_options(request, session, system), now))
+    return _reading_work(request, policy, system, now)
+
+
+def fetch_secrets(permit: Mapping[str, Any], session: Session) -> dict[str, dict[str, dict[str, Any]]]:
+    """Return the secrets of a permit: system, then name, then the secret's fields.
+
+    Raises:
+        RefusedError: the permit is not one that this run's gate issued.
+        VaultForbiddenError, VaultMissingSecretError: naming every such path at once.
+        VaultError: as named.
+    """
+    if not any(dict(permit) == known for known in session.permits):
+        raise RefusedError(
+            f"this permit was not issued by the gate of run {session.run_id}: "
+            f"put yunwei_gate before yunwei_secrets in the same play and hand its permit on unchanged"
+        )
+    found: dict[str, dict[str, dict[str, Any]]] = {}
+    faults: list[YunweiError] = []
+    for system in permit["systems"]:
+        hosts = sorted({item.host for item in session.policy.system(system).items()})
+        found[system] = {}
+        for name in secret_names(permit["job"], hosts, permit["site"]):
+            try:
+                found[system][name] = session.vault.read(f"systems/{system}/{name}")
+            except (VaultForbiddenError, VaultMissingSecretError) as error:
+                faults.append(error)
+    if faults:
+        raise type(faults[0])("\n".join(str(fault) for fault in faults))
+    return found
+
+
+def _take_locks(session: Session, job: str, systems: Sequence[str]) -> dict[str, int]:
+    starter = locks.Starter(session.run_id, job, session.vault.identity)
+    lease = session.policy.estate.lock.lease_seconds
+    taken: dict[str, int] = {}
+    try:
+        for system in sorted(systems):  # in one order for all, so that two starters never hold half each for long
+            _free_if_dead(session, system)
+            taken[system] = locks.acquire(session.vault, system, starter, lease).number
+    except YunweiError:
+        for system in taken:
+            if not any(system in permit["locks"] for permit in session.permits):
+                locks.release(session.vault, system, session.run_id)
+        raise
+    return taken
+
+
+def _free_if_dead(session: Session, system: str) -> None:
+    """Give back the lock of a run that this controller's ledger knows to have ended.
+
+    A killed run leaves its lock. Its hosts may still be at work: the lock that each host takes guards against that.
+    """
+    holder = locks.holder(session.vault, system)
+    if holder is None or holder.run_id == session.run_id:
+        return
+    record = session.ledger.find_run(holder.run_id)
+    if record is not None and record["status"] != "open":
+        locks.release(session.vault, system, holder.run_id)
+
+
+def _restore_options(request: Request, session: Session, system: str) -> work.RestoreOptions:
+    known = set(work.RestoreOptions.__dataclass_fields__)
+    unknown = sorted(set(request.options) - known)
+    if unknown:
+        raise UsageError(f"unknown options of {request.name}: {', '.join(unknown)}; known: {', '.join(sorted(known))}")
+    given = {name: value for name, value in request.options.items() if value not in (None, "")}
+    if "accepted" not in given:
+        given["accepted"] = accepted_manifests(session, system)
+    return work.RestoreOptions(**{"restore_id": session.run_id, "site": request.site, **given})
+
+
+def accepted_manifests(session: Session, system: str) -> list[str]:
+    """Return the SHA-256 of every manifest that this controller's ledger knows as accepted for a system."""
+    found = set()
+    for entry in session.ledger.entries():
+        if entry.kind != "run-end" or entry.body.get("check"):
+            continue
+        for task in entry.body.get("tasks", []):
+            summary = task.get("yunwei")
+            if isinstance(summary, dict) and summary.get("system") == system:
+                found |= {item.get("manifest_sha256") for item in summary.get("items", []) if _is_accepted(item)}
+    return sorted(digest for digest in found if digest)
+
+
+def _is_accepted(item: Any) -> bool:
+    return isinstance(item, dict) and item.get("status") == "accepted"
+
+
+def _reading_work(request: Request, policy: Policy, system_id: str, now: datetime) -> dict[str, Any]:
+    """Return the work of jobs that only read a site's repository and records."""
+    system = policy.system(system_id)
+    remote = None
+    if request.site == "miyun":
+        remote = miyun(policy, system, policy.estate.sites.miyun.read_user, "miyun-read")
+    return {
+        **{name: value for name, value in request.options.items() if name != "site"},
+        "system": system.id,
+        "site": request.site,
+        "repository": local_repository(policy, system),
+        "records": local_records(policy, system),
+        "items": [item.id for item in system.items()],
+        "remote": remote,
+        "time": now.isoformat(timespec="seconds").replace("+00:00", "Z"),
+    }

@@ -1,0 +1,99 @@
+"""What a run leaves in its record: host, task, status and the result's `yunwei` part, never arguments or all of it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from yunwei.ledger.chain import canonical
+
+# A module's summary is small; what a broken or hostile host sends may not be.
+LARGEST_SUMMARY = 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """How a run ended: `done`, `failed`, `refused` or `could not judge`, with the exit code that goes with it."""
+
+    status: str
+    exit_code: int
+    reason: str | None = None
+
+
+@dataclass
+class Recorder:
+    """Collects results as they come; `body` is what goes into the ledger."""
+
+    tasks: list[dict[str, Any]] = field(default_factory=list)
+    hosts: dict[str, dict[str, int]] = field(default_factory=dict)
+
+    def add(self, host: str, task: str, status: str, summary: Any = None) -> None:
+        """Keep one result.
+
+        Args:
+            host: the inventory's name of it.
+            task: the task's name.
+            status: `ok`, `changed`, `failed`, `ignored`, `unreachable` or `skipped`.
+            summary: the result's `yunwei` part, or None.
+        """
+        entry: dict[str, Any] = {"host": host, "task": task, "status": status}
+        if summary is not None:
+            entry["yunwei"] = _limited(summary)
+        self.tasks.append(entry)
+
+    def verdict(self) -> Verdict:
+        """Return how the run ended, judged by what was kept."""
+        bad = [task for task in self.tasks if task["status"] in ("failed", "unreachable")]
+        summaries = [_summary(task) for task in bad]
+        refusals = [summary for summary in summaries if summary.get("refused")]
+        if refusals and len(refusals) == len(bad):
+            first = refusals[0]
+            return Verdict("refused", int(first.get("exit_code", 3)), str(first["refused"]))
+        if bad and all(summary.get("exit_code") == 4 for summary in summaries):
+            return Verdict("could not judge", 4, _reason(bad))
+        if bad or any(counts.get("failures") or counts.get("unreachable") for counts in self.hosts.values()):
+            return Verdict("failed", 1, _reason(bad))
+        return Verdict("done", 0)
+
+    def body(self) -> dict[str, Any]:
+        """Return hosts, tasks and the artifacts that results named, for the run's end."""
+        return {"hosts": self.hosts, "tasks": self.tasks, "artifacts": self._artifacts()}
+
+    def _artifacts(self) -> list[dict[str, Any]]:
+        found = []
+        for task in self.tasks:
+            listed = _summary(task).get("artifacts")
+            for artifact in listed if isinstance(listed, list) else []:
+                if isinstance(artifact, Mapping):
+                    found.append({name: artifact.get(name) for name in ("path", "sha256")})
+        return found
+
+
+def _summary(task: Mapping[str, Any]) -> Mapping[str, Any]:
+    found = task.get("yunwei")
+    return found if isinstance(found, Mapping) else {}
+
+
+def _reason(bad: list[dict[str, Any]]) -> str | None:
+    """Return the failed tasks in a line each: their own words are in their summaries."""
+    lines = []
+    for task in bad:
+        reason = _summary(task).get("reason") or _summary(task).get("refused")
+        lines.append(f"{task['host']}: {task['task']}: {task['status']}" + (f": {reason}" if reason else ""))
+    return "\n".join(lines) or None
+
+
+def _limited(summary: Any) -> Any:
+    """Return the summary, or its size and digest where it is too large or not JSON."""
+    try:
+        text = canonical(summary)
+    except (TypeError, ValueError) as error:
+        return {"not_recorded": f"the summary is not JSON: {error}"}
+    if len(text) <= LARGEST_SUMMARY:
+        return summary
+    return {
+        "not_recorded": f"the summary has {len(text)} bytes; {LARGEST_SUMMARY} are allowed",
+        "sha256": hashlib.sha256(text.encode("ascii")).hexdigest(),
+    }
