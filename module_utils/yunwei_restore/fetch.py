@@ -5,7 +5,6 @@ from __future__ import absolute_import, division, print_function
 __metaclass__ = type
 
 import errno
-import hashlib
 import os
 import time
 
@@ -164,19 +163,11 @@ def _demand_manifest(kinds, plan, item, now):
 
 def _dump(reader, site_id, name, path, item):
     """Write the file `name` of a snapshot to `path` (new) and return (SHA-256, bytes)."""
-    digest, sizes = hashlib.sha256(), []
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
-
-    def sink(piece):
-        digest.update(piece)
-        sizes.append(len(piece))
-        process.write_all(handle, piece)
-
     try:
-        reader.dump(site_id, name, item, sink)
+        return reader.dump(site_id, name, item, lambda piece: process.write_all(handle, piece))
     finally:
         os.close(handle)
-    return digest.hexdigest(), sum(sizes)
 
 
 def _database_bytes(manifest):

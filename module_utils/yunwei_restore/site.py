@@ -64,9 +64,22 @@ class SiteReader:
             raise self._judged(error, self._thing)
 
     def dump(self, site_id, name, item, sink):
-        """Stream the file `name` of the snapshot `site_id` into `sink(bytes)`; raises RestoreError about `item`."""
+        """Stream the file `name` of a snapshot into `sink(bytes)` and return (SHA-256, bytes).
+
+        Raises RestoreError about `item` when not every byte came.
+        """
         try:
-            self._repository.dump(site_id, name, sink)
+            dump = self._repository.open_dump(site_id, name)
+            try:
+                piece = dump.read()
+                while piece:
+                    sink(piece)
+                    piece = dump.read()
+            except BaseException:
+                dump.abort()
+                raise
+            size, digest = dump.finish()
+            return digest, size
         except faults.FaultError as error:
             raise self._judged(error, "%s, snapshot %s" % (item, site_id[:16]))
 
