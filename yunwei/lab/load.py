@@ -5,33 +5,42 @@ from __future__ import annotations
 from yunwei.lab import engine
 from yunwei.lab.topology import Slot
 
-# One psql session per database, fed a statement ten times a second; it starts again when the database was away.
-_DATABASE = """
-for pair in mediation:mediation.work legalservice:service.work; do
-    systemctl is-active --quiet yunwei-load-${pair%%:*} && continue
-    systemd-run --quiet --collect --unit yunwei-load-${pair%%:*} --uid postgres \\
-        --property Restart=always --property RestartSec=1 --property WorkingDirectory=/ \\
-        sh -c 'n=0; while :; do n=$((n + 1)); echo "SELECT '${pair#*:}'($n);"; sleep 0.1; done |
-               psql --no-psqlrc --quiet --output /dev/null --dbname '${pair%%:*}
-done
+_UNIT = """
+unit() {
+    name=yunwei-load-$1; account=$2; shift 2
+    systemctl is-active --quiet $name && return
+    systemctl reset-failed $name 2> /dev/null || :
+    systemd-run --quiet --collect --unit $name --uid $account --working-directory=/ --property TimeoutStopSec=5 \\
+        --property Restart=always --property RestartSec=1 --property StartLimitIntervalSec=0 "$@"
+}
+mkdir -p /run/yunwei-load
+"""
+# One psql session per database that works ten times a second; a new one starts when the database was away.
+_DATABASE = r"""
+turns() {
+    echo "SELECT $2((extract(epoch FROM clock_timestamp()) * 10)::bigint) \\watch 0.1" > /run/yunwei-load/$1.sql
+    unit $1 postgres psql --no-psqlrc --quiet --output /dev/null --dbname $1 --file /run/yunwei-load/$1.sql
+}
+turns mediation mediation.work
+turns legalservice service.work
 """
 # A log that grows, and a file that is written over from its start: whoever reads them sees them change.
-_FILES = """
-systemctl is-active --quiet yunwei-load-files || systemd-run --quiet --collect --unit yunwei-load-files \\
-    --uid mediation --property Restart=always /usr/bin/python3 -c '
+_FILES = r"""
+cat > /run/yunwei-load/files.py <<'END'
 import os, time
 from pathlib import Path
 root, turn = Path("/srv/mediation"), 0
 while True:
     turn += 1
     with (root / "log/service.log").open("a") as log:
-        log.write(f"{time.time()} request {turn}\\n")
+        log.write(f"{time.time()} request {turn}\n")
     with (root / "data/changing.bin").open("wb") as file:
         file.write(os.urandom(300_000))
     time.sleep(0.05)
-'
+END
+unit files mediation /usr/bin/python3 /run/yunwei-load/files.py
 """
-_SCRIPTS = {"db1": _DATABASE, "app1": _FILES}
+_SCRIPTS = {"db1": _UNIT + _DATABASE, "app1": _UNIT + _FILES}
 _STOP = """
 for unit in $(systemctl list-units --plain --no-legend --all 'yunwei-load-*' | cut -d' ' -f1); do
     systemctl stop "$unit"

@@ -75,6 +75,13 @@ def folder(*parts):
     return path
 
 
+def owned_folder(owner, *parts):
+    """Make a folder that its account may write in, and return its path."""
+    path = folder(*parts)
+    os.chown(path, owner[0], owner[1])
+    return path
+
+
 def account(name):
     """Return (uid, gid) of an account of the host."""
     found = pwd.getpwnam(name)
@@ -180,8 +187,13 @@ def make(root, user, count, largest):
     """Make a whole tree below `root` for an account: `count` ordinary files of up to `largest` bytes, and odd ones."""
     owner, group = account(user), grp.getgrnam("archive").gr_gid
     clear(root)
-    write(os.path.join(folder(root, b"data"), b"dictionary.txt"), "调解\n司法\n".encode("utf-8"), 0o644, owner)
-    write(os.path.join(folder(root, b"log"), b"service.log"), b"started\n", 0o644, owner)
+    write(
+        os.path.join(owned_folder(owner, root, b"data"), b"dictionary.txt"),
+        "调解\n司法\n".encode("utf-8"),
+        0o644,
+        owner,
+    )
+    write(os.path.join(owned_folder(owner, root, b"log"), b"service.log"), b"started\n", 0o644, owner)
     ordinary(root, count, owner, largest)
     odd(root, owner)
     links(root, owner)
