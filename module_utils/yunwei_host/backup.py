@@ -9,7 +9,7 @@ import time
 
 from .backup_plan import facts, line_of, plan_items, verdict_of
 from .faults import FaultError
-from .frames import FrameRefusedError
+from .frames import FrameRefusedError, Limits
 from .hostlock import HostLock
 from .leftovers import clear_notes, unknown_snapshots
 from .pull import Pull
@@ -22,6 +22,7 @@ from .space import demand_space
 from .sshagent import SshAccess
 
 RESERVE_BYTES = 256 << 20
+LIMITS = Limits()
 
 
 class Job:
@@ -37,7 +38,7 @@ class Job:
         self.store = RecordStore(work["records"])
         self.repository = open_local(work, secrets)
         self.reserve_bytes = RESERVE_BYTES
-        self.limits = None
+        self.limits = LIMITS
         self.ssh = None
 
 
@@ -68,15 +69,15 @@ def preview(work, permit, secrets):
     folder = make_run_folder(work["system"])
     job = Job(work, permit, secrets, folder)
     try:
-        there = job.repository.exists()
+        snapshots = job.repository.snapshots_if_any()
         records = job.store.load()
-        _demand_not_lost(job, there, records)
-        snapshots = job.repository.snapshots() if there else []
-        steps = plan_items(work, records, snapshots, time.time())
+        _demand_not_lost(job, snapshots, records)
+        steps = plan_items(work, records, snapshots or [], time.time())
         job.ssh = SshAccess(folder, work["known_hosts"])
         answers = ask_sources(job.ssh, [step["item"] for step in steps if step["status"] == "due"], secrets)
         items = [_preview_item(step, answers) for step in steps]
-        summary = {"swept": {"pending": sorted(job.store.pending())}, "repository": "present" if there else "absent"}
+        present = "absent" if snapshots is None else "present"
+        summary = {"swept": {"pending": sorted(job.store.pending())}, "repository": present}
         return _summary(job, items, summary)
     finally:
         if job.ssh:
@@ -85,28 +86,31 @@ def preview(work, permit, secrets):
 
 
 def _back_up(job, swept):
-    there = job.repository.exists()
-    _demand_not_lost(job, there, job.store.load())
-    if not there:
+    snapshots = job.repository.snapshots_if_any()
+    _demand_not_lost(job, snapshots, job.store.load())
+    if snapshots is None:
         make_repository(job.repository)
     share_repository(job.repository)
     locks = clear_dead_locks(job.repository)
     cleared = clear_notes(job.repository, job.store)
-    records, snapshots = job.store.load(), job.repository.snapshots()
-    steps = plan_items(job.work, records, snapshots, time.time())
+    there = job.repository.snapshots() if cleared["space"] else snapshots or []
+    steps = plan_items(job.work, job.store.load(), there, time.time())
     if [step for step in steps if step["status"] == "due"]:
         demand_space(job.repository.location, job.reserve_bytes)
         job.ssh = SshAccess(job.folder, job.work["known_hosts"])
     items = _in_parallel([_puller(job, step) for step in steps], job.work["parallel"])
-    after = clear_notes(job.repository, job.store)
+    if [item for item in items if item["status"] == "failed"]:
+        clear_dead_locks(job.repository)  # a restic that gets SIGINT while it locks leaves its lock
+    undone = clear_notes(job.repository, job.store)
+    known = [snapshot for snapshot in there if snapshot["id"] not in undone["forgotten"]]
     summary = {
         "swept": dict(cleared, run_folders=swept, locks=locks),
-        "undone": after,
-        "unknown_snapshots": [snap["id"] for snap in unknown_snapshots(job.store.load(), job.repository.snapshots())],
+        "undone": undone,
+        "unknown_snapshots": [snapshot["id"] for snapshot in unknown_snapshots(job.store.load(), known)],
     }
-    changed = bool(not there or locks or cleared["adopted"] or cleared["space"] or after["space"])
-    changed = changed or bool([item for item in items if item["status"] == "accepted"])
-    return _summary(job, items, summary), changed
+    accepted = [item for item in items if item["status"] == "accepted"]
+    changed = snapshots is None or locks or cleared["adopted"] or cleared["space"] or undone["space"] or accepted
+    return _summary(job, items, summary), bool(changed)
 
 
 _adding = threading.Lock()
@@ -145,8 +149,8 @@ def _summary(job, items, more):
     return dict(more, system=job.system, items=items, verdict=verdict_of(items))
 
 
-def _demand_not_lost(job, there, records):
-    if records and not there:
+def _demand_not_lost(job, snapshots, records):
+    if records and snapshots is None:
         raise FaultError(
             "repository %s is absent, but %d records say what it held; it is never made anew silently: bring it back, "
             "or move the folder of records away" % (job.repository.where, len(records))

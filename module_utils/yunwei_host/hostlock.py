@@ -23,9 +23,9 @@ class HostLock:
     holder when another process has it.
     """
 
-    def __init__(self, system, permit, folder=FOLDER):
+    def __init__(self, system, permit, folder=None):
         """Remember whose lock it will be: `permit` is {run_id, job, ...}."""
-        self._path = os.path.join(folder, "yunwei-%s.lock" % system)
+        self._path = os.path.join(folder or FOLDER, "yunwei-%s.lock" % system)
         self._system = system
         self._permit = permit
         self._descriptor = None

@@ -16,6 +16,7 @@ import time
 from .frames import clean_text
 
 KEPT_OUTPUT = 1 << 16
+_SIGNAL_NAMES = {signal.SIGTERM: "TERM", signal.SIGINT: "INT"}
 _starting = threading.Lock()
 
 
@@ -25,7 +26,8 @@ def start(argv, secrets=(), die_with=signal.SIGTERM, **options):
     Args:
         argv: the command, without a shell.
         secrets: values (text) that the child reads from pipes, in the order of the `SecretArgument`s in `argv`.
-        die_with: the signal that the kernel sends the child when this process dies, SIGKILL of it included; None: none.
+        die_with: the signal (SIGTERM or SIGINT) that the kernel sends the child when this process dies, even by
+            SIGKILL; None: none.
         options: passed to Popen; `pass_fds` is taken.
     """
     pipes = [_secret_pipe(value) for value in secrets]
@@ -33,7 +35,7 @@ def start(argv, secrets=(), die_with=signal.SIGTERM, **options):
         waiting = list(pipes)
         filled = ["/dev/fd/%d" % waiting.pop(0) if part is SECRET else part for part in argv]
         if die_with is not None:
-            filled = ["setpriv", "--pdeathsig", str(int(die_with))] + filled
+            filled = ["setpriv", "--pdeathsig", _SIGNAL_NAMES[die_with]] + filled
         with _starting:
             return _popen(filled, pipes, options)
     finally:

@@ -18,7 +18,7 @@ from . import process
 from .baseline import read_baseline
 from .clock import moment, stamp
 from .faults import FaultError, NotAcceptedError
-from .frames import FrameRefusedError, Limits, SourceFailedError, clean_text, read_frames
+from .frames import FrameRefusedError, SourceFailedError, clean_text, read_frames
 from .manifest import Listing, Spool, digest_of, document
 from .readback import read_back
 from .space import demand_space
@@ -90,7 +90,7 @@ class Pull:
     def _copy(self, source, writer):
         head, trailer, looked = None, None, 0
         try:
-            for kind, value in read_frames(source.output, self._job.limits or Limits()):
+            for kind, value in read_frames(source.output, self._job.limits):
                 if kind == "H":
                     head = self._checked_head(value)
                 elif kind == "T":

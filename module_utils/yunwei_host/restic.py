@@ -56,19 +56,16 @@ class Repository:
 
     # -- reading ------------------------------------------------------------------------------------------------
 
-    def exists(self):
-        """Return whether there is a repository that the password opens; raises for every other fault."""
-        try:
-            self.call(["cat", "config", "--no-lock"])
-        except RepositoryAbsentError:
-            return False
-        return True
+    def snapshots(self):
+        """Return every snapshot (dicts as restic writes them, full ids); raises RepositoryAbsentError and others."""
+        return self._json(self._output(["snapshots", "--json", "--no-lock"])) or []
 
-    def snapshots(self, tags=()):
-        """Return every snapshot (dicts as restic writes them, full ids), of all `tags` if any are given."""
-        words = ["snapshots", "--json", "--no-lock"] + (["--tag", ",".join(tags)] if tags else [])
-        found = self._json(self._output(words))
-        return found or []
+    def snapshots_if_any(self):
+        """Return every snapshot, or None when there is no repository; raises for every other fault."""
+        try:
+            return self.snapshots()
+        except RepositoryAbsentError:
+            return None
 
     def open_dump(self, snapshot, path):
         """Return a `Dump` of the file `path` in `snapshot`; close it to learn whether every byte came."""
@@ -78,13 +75,19 @@ class Repository:
     def locks(self):
         """Return the locks in the repository: [{"id", "pid", "hostname", "time", "exclusive", ...}]."""
         found = []
-        for name in self._output(["list", "locks", "--no-lock"]).decode("ascii", "replace").split():
+        for name in self._lock_names():
             try:
                 lock = self._json(self._output(["cat", "lock", name, "--no-lock"]))
             except ProgramFailedError:
                 continue  # its owner removed it between the two calls
             found.append(dict(lock, id=name))
         return found
+
+    def _lock_names(self):
+        folder = os.path.join(self.location, "locks")
+        if os.path.isdir(folder):
+            return sorted(name for name in os.listdir(folder) if _ID.match(name))
+        return self._output(["list", "locks", "--no-lock"]).decode("ascii", "replace").split()
 
     def indexed_packs(self):
         """Return the names of all packs that an index of the repository knows."""
@@ -135,7 +138,7 @@ class Repository:
         for tag in tags:
             words += ["--tag", tag]
         child = self.start(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-        return Writer(self, child, tags)
+        return Writer(self, child)
 
     # -- calling ------------------------------------------------------------------------------------------------
 
@@ -194,11 +197,11 @@ class Repository:
 class Writer:
     """A running `restic backup --stdin`: fed by `write`, then ended well by `finish` or without a trace by `abort`."""
 
-    def __init__(self, repository, child, tags):
-        """Take over the child."""
+    def __init__(self, repository, child):
+        """Take over the child; the repository is a folder of this host."""
         self._repository = repository
+        self._snapshots = os.path.join(repository.location, "snapshots")
         self._child = child
-        self._tags = tags
         self._out = process.Tail(child.stdout)
         self._err = process.Tail(child.stderr)
 
@@ -212,10 +215,11 @@ class Writer:
         self._repository._judge(self._child.wait(), self._err.bytes(), "backup")
         summary = self._out.bytes().decode("utf-8", "replace").strip().splitlines()[-1]
         short = self._repository._json(summary.encode("utf-8")).get("snapshot_id") or "none"
-        found = [snap["id"] for snap in self._repository.snapshots(self._tags) if snap["id"].startswith(short)]
+        # The summary has the short form only; the folder tells the full one without another start of restic.
+        found = [name for name in os.listdir(self._snapshots) if name.startswith(short)]
         if len(found) != 1:
             raise ProgramFailedError("restic saved snapshot %s, which is not in the repository" % short)
-        return found[0]
+        return full_id(found[0])
 
     def abort(self):
         """End restic BEFORE its stdin closes: closed first, half a stream becomes a good-looking snapshot."""

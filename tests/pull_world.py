@@ -1,0 +1,152 @@
+"""A backup server in a folder: real restic, real ssh-agent, and a stand-in for the ssh connection to a source host.
+
+The stand-in is an `ssh` on PATH that runs `tests/fixtures/fake_source.py`, which speaks the real wire protocol (files
+come from the real source program). What it should do wrong is written in a file that it reads.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from yunwei_host import backup, hostlock
+from yunwei_host.records import RecordStore
+from yunwei_host.restic import Repository
+
+from yunwei.paths import content_root
+
+FIXTURES = Path(__file__).parent / "fixtures"
+DUMP = FIXTURES / "pg_dump_small.dump"
+PASSWORD = 'a \'$word {{ with }} "all" 密'  # noqa: S105  (of a repository in a test's folder)
+
+
+class World:
+    """One system, `mediation`, with a database and a file set on host db1."""
+
+    def __init__(self, base: Path, monkeypatch: Any) -> None:
+        self.base = base
+        self.tree = base / "tree"
+        self.tree.mkdir()
+        self.runs = 0
+        self._install_ssh(monkeypatch)
+        (base / "locks").mkdir()
+        monkeypatch.setattr(hostlock, "FOLDER", str(base / "locks"))
+        self.secrets = {"repository-local": {"password": PASSWORD}, "source-db1": _key_pair(base)}
+        self.work = self._work()
+        self.store = RecordStore(self.work["records"])
+        self.repository = Repository(self.work["repository"], PASSWORD)
+
+    def _install_ssh(self, monkeypatch: Any) -> None:
+        folder = self.base / "bin"
+        folder.mkdir()
+        ssh = folder / "ssh"
+        ssh.write_text(f'#!/bin/sh\nexec {sys.executable} {FIXTURES}/fake_source.py {self.base} "$@"\n')
+        ssh.chmod(0o755)
+        monkeypatch.setenv("PATH", f"{folder}:{_path()}")
+        self.misbehave()
+
+    def _work(self) -> dict[str, Any]:
+        items = [
+            self._item("database", "main", "postgresql"),
+            self._item("files", "app", None),
+        ]
+        return {
+            "system": "mediation",
+            "repository": str(self.base / "mediation" / "repo"),
+            "records": str(self.base / "mediation" / "records"),
+            "known_hosts": ["db1.example ssh-ed25519 AAAA"],
+            "items": items,
+            "now": False,
+            "time": "2026-03-01T00:00:00Z",
+            "parallel": 2,
+        }
+
+    def _item(self, kind: str, name: str, engine: str | None) -> dict[str, Any]:
+        return {
+            "item": f"{kind}:{name}",
+            "slug": f"{kind}-{name}",
+            "kind": kind,
+            "name": name,
+            "engine": engine,
+            "no_driver": None,
+            "source_host": "db1",
+            "source_address": "192.0.2.12",
+            "source_port": 22,
+            "account": "yunwei-source",
+            "secret": "source-db1",
+            "ssh_options": [],
+            "full_every_days": 30 if kind == "files" else None,
+            "lock_timeout_seconds": 10 if kind == "database" else None,
+            "rpo_seconds": 86400,
+            "schedule": {"last_scheduled": "2026-01-01T00:00:00Z", "next_due": "2026-01-02T00:00:00Z"},
+        }
+
+    def misbehave(self, **how: Any) -> None:
+        """Tell the source what to do wrong from now on; nothing: answer well."""
+        (self.base / "source.json").write_text(json.dumps({"tree": str(self.tree), "dump": str(DUMP), **how}))
+
+    def only(self, kind: str) -> None:
+        """Leave only the items of `kind` in the work."""
+        self.work["items"] = [item for item in self.work["items"] if item["kind"] == kind]
+
+    def permit(self) -> dict[str, str]:
+        self.runs += 1
+        return {"run_id": f"r-test-{self.runs}", "job": "back-up"}
+
+    def back_up(self, **changes: Any) -> dict[str, Any]:
+        """Run a backup as the module does and return its summary with `changed` added."""
+        summary, changed = backup.back_up({**self.work, **changes}, self.permit(), self.secrets)
+        json.dumps(summary)
+        return {**summary, "changed": changed}
+
+    def preview(self, **changes: Any) -> dict[str, Any]:
+        summary: dict[str, Any] = backup.preview({**self.work, **changes}, self.permit(), self.secrets)
+        return summary
+
+    def snapshots(self, what: str | None = None) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = self.repository.snapshots()
+        return [snap for snap in found if what is None or what in snap["tags"]]
+
+    def lines(self, record: dict[str, Any]) -> list[dict[str, Any]]:
+        """Return the stored manifest of a record."""
+        dump = self.repository.open_dump(record["record_id"], record["manifest_path"])
+        text = b"".join(iter(dump.read, b""))
+        dump.finish()
+        return [json.loads(line) for line in text.splitlines()]
+
+    def payload(self, record: dict[str, Any]) -> bytes:
+        dump = self.repository.open_dump(record["payload"]["snapshot"], record["payload"]["path"])
+        data = b"".join(iter(dump.read, b""))
+        dump.finish()
+        return data
+
+
+@contextmanager
+def left_untouched(folder: Path) -> Iterator[None]:
+    """Assert that the block changes no file below `folder`."""
+    before = _listing(folder)
+    yield
+    assert _listing(folder) == before
+
+
+def _listing(folder: Path) -> list[tuple[str, int, int]]:
+    return sorted((str(path), path.lstat().st_size, path.lstat().st_mtime_ns) for path in folder.rglob("*"))
+
+
+def _key_pair(base: Path) -> dict[str, str]:
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(base / "key")], check=True)
+    return {"private_key": (base / "key").read_text(), "public_key": (base / "key.pub").read_text()}
+
+
+def _path() -> str:
+    import os
+
+    return os.environ["PATH"]
+
+
+SOURCE_PROGRAM = content_root() / "yunwei" / "source" / "yunwei_source.py"
