@@ -35,13 +35,14 @@ class Job:
 
 _JOBS = (
     Job(
+        "prepare-hosts",
+        "Set source hosts and backup servers up for backups, after a change of policy or for a new host",
+        (Proof("backup_source", "sources"), Proof("backup_server", "backup_servers")),
+    ),
+    Job(
         "back-up",
         "Pull databases and files from their hosts into the local repositories and accept what was proven",
-        (
-            Proof("backup_source", "sources"),
-            Proof("backup_server", "backup_servers"),
-            Proof("backup_pull", "backup_servers"),
-        ),
+        (Proof("backup_source", "sources"), Proof("backup_pull", "backup_servers")),
     ),
     Job(
         "sync-to-miyun",

@@ -8,8 +8,8 @@ from yunwei.errors import UsageError
 from yunwei.jobs import all_jobs, find_job
 from yunwei.paths import content_root
 
-# Set-up of hosts by their own administrators, and the second site's own retention: not jobs of the wrapper.
-SET_UP = {"prepare_hosts.yml", "prepare_miyun.yml", "retire_at_miyun.yml"}
+# What the second site's administrator runs there: not jobs of the wrapper.
+SET_UP = {"prepare_miyun.yml", "retire_at_miyun.yml"}
 
 
 def test_every_job_is_a_playbook_of_the_same_name_and_back():

@@ -43,6 +43,8 @@ def secret_names(job: str, source_hosts: Sequence[str], site: str) -> list[str]:
         source_hosts: the hosts that the system's items are pulled from.
         site: `local` or `miyun`, where a drill, recovery or verification reads.
     """
+    if job == "prepare-hosts":
+        return ["local-read", *(f"source-{host}" for host in source_hosts)]
     if job == "back-up":
         return ["repository-local", *(f"source-{host}" for host in source_hosts)]
     if job == "sync-to-miyun":

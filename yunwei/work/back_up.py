@@ -15,6 +15,7 @@ from yunwei.work.shapes import (
     BackUpItemWork,
     BackUpWork,
     DueWork,
+    PrepareWork,
     SourceDatabaseWork,
     SourceFileSetWork,
     SourceSystemWork,
@@ -61,6 +62,19 @@ def source_work(policy: Policy, host: str) -> SourceWork:
         "host": name,
         "account": ACCOUNT,
         "systems": {key: one for key, one in systems.items() if one["databases"] or one["file_sets"]},
+    }
+
+
+def prepare_work(policy: Policy, system_id: str) -> PrepareWork:
+    """Return what the sources may hand out, for every host and not for this system alone, and the server's store.
+
+    A host's configuration is one file: a run for some systems must not take the others out of it.
+    """
+    hosts = {item.host for system in policy.systems.values() for item in system.items()}
+    return {
+        "system": policy.system(system_id).id,
+        "sources": {host: source_work(policy, host)["systems"] for host in sorted(hosts)},
+        "store": policy.estate.sites.local.path,
     }
 
 

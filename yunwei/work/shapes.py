@@ -301,3 +301,13 @@ class SourceWork(TypedDict):
     host: str
     account: str
     systems: dict[str, SourceSystemWork]
+
+
+class PrepareWork(TypedDict):
+    """Roles `backup_source` and `backup_server`, on every source and backup server."""
+
+    system: str
+    sources: dict[str, dict[str, SourceSystemWork]]
+    """By host, then by system: the content of each host's `/etc/yunwei/source.json`."""
+    store: str
+    """Absolute path on the backup server of the folder that holds one folder for each system."""

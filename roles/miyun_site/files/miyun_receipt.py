@@ -1,0 +1,127 @@
+#!/usr/bin/python3
+"""Signs what the second site holds: every file of a repository hashed against its own name.
+
+restic names each file by the SHA-256 of its content, so intactness is proven here without any key of the repository.
+A file that was hashed once and has not changed since is not read again, except one part in thirty a day, so that
+everything is read again within a month. Prints {"receipt": text, "signature": text}. Standard library only.
+"""
+
+import hashlib
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+
+STORE = "/srv/miyun"
+KEY = "/var/lib/miyun-sign/receipt_key"
+REMEMBERED = "/var/lib/miyun-sign/hashed"
+NAMESPACE = "yunwei-receipt"
+KINDS = ("data", "index", "keys", "snapshots")
+DAYS = 30
+NAME = re.compile(r"^[0-9a-f]{64}$")
+BLOCK = 1 << 20
+
+
+def files_of(repository):
+    """Yield (path below the repository, stat) of every file that must be named by its content, sorted."""
+    for kind in KINDS:
+        for folder, folders, names in os.walk(os.path.join(repository, kind)):
+            folders.sort()
+            for name in sorted(names):
+                path = os.path.join(folder, name)
+                yield os.path.relpath(path, repository), os.lstat(path)
+
+
+def identity(found):
+    """Return what changes when a file is written again."""
+    return [found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns]
+
+
+def digest(path):
+    """Return the SHA-256 of a file."""
+    total = hashlib.sha256()
+    with open(path, "rb") as stream:
+        for block in iter(lambda: stream.read(BLOCK), b""):
+            total.update(block)
+    return total.hexdigest()
+
+
+def is_turn(name, day):
+    """Tell whether a known file is read again on this day."""
+    return int(name[:8], 16) % DAYS == day % DAYS
+
+
+def examine(repository, known, day):
+    """Hash what is new or due, and return (summary, what to remember).
+
+    `known` maps a path to the identity that it had when it was found good.
+    """
+    good, bad = {}, []
+    summary = {"files": 0, "bytes": 0, "hashed": 0, "snapshots": [], "bad": bad}
+    listing = hashlib.sha256()
+    for path, found in files_of(repository):
+        name = os.path.basename(path)
+        summary["files"] += 1
+        summary["bytes"] += found.st_size
+        listing.update(("%s %d\n" % (path, found.st_size)).encode("ascii", "backslashreplace"))
+        if known.get(path) != identity(found) or is_turn(name, day):
+            summary["hashed"] += 1
+            if not NAME.match(name) or digest(os.path.join(repository, path)) != name:
+                bad.append(path)
+                continue
+        good[path] = identity(found)
+        if path.startswith("snapshots/"):
+            summary["snapshots"].append(name)
+    summary["listing_sha256"] = listing.hexdigest()
+    return summary, good
+
+
+def remembered(system):
+    """Return what earlier receipts found good; nothing where that cannot be read, so that all is read again."""
+    try:
+        with open(os.path.join(REMEMBERED, system + ".json")) as stream:
+            return json.load(stream)
+    except (OSError, ValueError):
+        return {}
+
+
+def remember(system, good):
+    """Keep what was found good, whole or not at all."""
+    path = os.path.join(REMEMBERED, system + ".json")
+    with open(path + ".new", "w") as stream:
+        json.dump(good, stream)
+        stream.flush()
+        os.fsync(stream.fileno())
+    os.rename(path + ".new", path)
+
+
+def sign(text):
+    """Return the site's signature over a receipt, as `ssh-keygen -Y verify` reads it."""
+    command = ["/usr/bin/ssh-keygen", "-q", "-Y", "sign", "-f", KEY, "-n", NAMESPACE, "-"]
+    done = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    signature, words = done.communicate(text.encode("ascii"))
+    if done.returncode:
+        raise SystemExit("miyun_receipt: the receipt cannot be signed: %s" % words.decode("ascii", "replace").strip())
+    return signature.decode("ascii")
+
+
+def main(system):
+    """Print the signed receipt of one system's repository."""
+    now = time.time()
+    repository = os.path.join(STORE, system)
+    if not os.path.isfile(os.path.join(repository, "config")):
+        raise SystemExit("miyun_receipt: there is no repository of %s at this site yet" % system)
+    summary, good = examine(repository, remembered(system), int(now // 86400))
+    receipt = {"format": 1, "site": "miyun", "system": system}
+    receipt.update(summary, time=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(now)))
+    text = json.dumps(receipt, sort_keys=True)
+    print(json.dumps({"receipt": text, "signature": sign(text)}))
+    remember(system, good)
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 2 or not re.match(r"^[a-z][a-z0-9_]{0,40}$", sys.argv[1]):
+        raise SystemExit("miyun_receipt: usage: miyun_receipt.py SYSTEM")
+    main(sys.argv[1])

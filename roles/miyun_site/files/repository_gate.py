@@ -1,0 +1,53 @@
+#!/usr/bin/python3
+"""The forced command in front of a restic repository: append to it, read it, or ask for a signed receipt; nothing else.
+
+The line in `authorized_keys` names mode, system and folder; the caller's words (SSH_ORIGINAL_COMMAND) only choose
+between the repository protocol and the receipt. Standard library only.
+"""
+
+import os
+import re
+import sys
+
+SIGNER = ["/usr/bin/sudo", "-n", "-u", "miyun-sign", "/usr/libexec/yunwei/miyun_receipt.py"]
+MODES = {"append": ["--append-only"], "read": []}
+SYSTEM = re.compile(r"^[a-z][a-z0-9_]{0,40}$")
+
+
+def refuse(reason):
+    """End with a reason that the caller sees."""
+    sys.stderr.write("repository_gate: %s\n" % reason)
+    sys.exit(1)
+
+
+def repository_command(mode, folder):
+    """Return the command that speaks the repository protocol over standard input and output.
+
+    A reader is kept from writing by file permissions; `--append-only` keeps an appender from removing anything but
+    locks.
+    """
+    program = ["/usr/bin/rclone", "serve", "restic", "--stdio", "--config", "", "--log-level", "ERROR"]
+    return program + MODES[mode] + [folder]
+
+
+def main(arguments):
+    """Replace this process by the one command that mode and words allow."""
+    if len(arguments) != 3 or arguments[0] not in MODES or not SYSTEM.match(arguments[1]):
+        refuse("the key's line must name `append` or `read`, a system and a folder")
+    mode, system, folder = arguments
+    asked = os.environ.get("SSH_ORIGINAL_COMMAND", "").split()
+    if not os.path.isdir(folder):
+        refuse("there is no repository of %s here" % system)
+    if asked[:2] == ["serve", "restic"]:
+        command = repository_command(mode, folder)
+    elif asked == ["receipt"] and mode == "append":
+        command = [*SIGNER, system]
+    else:
+        refuse("allowed are the repository protocol and, for an appender, `receipt`")
+    os.umask(0o027)
+    os.chdir("/")
+    os.execve(command[0], command, {"PATH": "/usr/bin:/bin", "LANG": "C", "HOME": "/nonexistent"})
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,65 @@
+"""The second site accepts appends, lets drills read, and hands nobody a shell. Run by that site's administrator."""
+
+import json
+
+import pytest
+
+ACCOUNTS = ("miyun-append", "miyun-read")
+PROGRAMS = ("repository_gate.py", "miyun_receipt.py")
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_programs_belong_to_root_and_nobody_else_may_change_them(host, name):
+    program = host.file(f"/usr/libexec/yunwei/{name}")
+    assert (program.user, program.group, program.mode) == ("root", "root", 0o755)
+
+
+@pytest.mark.parametrize("account", ACCOUNTS)
+def test_keys_are_root_s_and_every_line_is_tied_to_the_gate(host, account):
+    with host.sudo():
+        keys = host.file(f"/var/lib/{account}/.ssh/authorized_keys")
+        assert (keys.user, keys.mode) == ("root", 0o644)
+        assert host.file(f"/var/lib/{account}").user == "root"
+        lines = [line for line in keys.content_string.splitlines() if line and not line.startswith("#")]
+    mode = account.split("-")[1]
+    assert lines
+    for line in lines:
+        assert line.startswith(f'restrict,command="/usr/libexec/yunwei/repository_gate.py {mode} ')
+
+
+@pytest.mark.parametrize("account", ACCOUNTS)
+def test_accounts_have_no_password_and_no_sudo_beyond_receipts(host, account):
+    with host.sudo():
+        assert host.user(account).password == "*"  # noqa: S105 - a password that fits nothing
+        allowed = host.run(f"sudo -n -l -U {account}").stdout
+    rules = [line.strip() for line in allowed.splitlines() if "NOPASSWD" in line or "(ALL" in line]
+    expected = ["(miyun-sign) NOPASSWD: /usr/libexec/yunwei/miyun_receipt.py"] if account == "miyun-append" else []
+    assert rules == expected
+
+
+def test_the_reader_cannot_write_what_is_stored(host):
+    with host.sudo():
+        stores = host.check_output("find /srv/miyun -mindepth 1 -maxdepth 1 -type d").split()
+        assert stores
+        for store in stores:
+            assert host.file(store).mode == 0o2750
+            assert host.run(f"sudo -n -u miyun-read touch {store}/probe").rc != 0
+            assert not host.file(f"{store}/probe").exists
+
+
+def test_the_signing_key_is_the_signer_s_alone(host):
+    with host.sudo():
+        key = host.file("/var/lib/miyun-sign/receipt_key")
+        assert (key.user, key.mode) == ("miyun-sign", 0o600)
+        assert host.run("sudo -n -u miyun-append cat /var/lib/miyun-sign/receipt_key").rc != 0
+
+
+def test_a_receipt_is_signed_where_there_is_a_repository(host):
+    with host.sudo():
+        found = host.run("find /srv/miyun -mindepth 2 -maxdepth 2 -name config").stdout.split()
+        for config in found:
+            system = config.split("/")[3]
+            program = f"/usr/libexec/yunwei/miyun_receipt.py {system}"
+            answer = json.loads(host.check_output(f"sudo -n -u miyun-sign {program}"))
+            assert json.loads(answer["receipt"])["bad"] == []
+            assert "BEGIN SSH SIGNATURE" in answer["signature"]
