@@ -33,8 +33,16 @@ def run(unit, host, report, work):
             load.post_data(targets[dump.item], dump.payload, dump.name, dump.item, jobs())
             targets[dump.item].script("ANALYZE;", dump.name)
     report.facts["databases"] = [dump.name for dump in dumps]
-    report.facts["server_version"] = targets[dumps[0].item].script("SHOW server_version;").strip()
+    report.facts["versions"] = _versions(unit, targets[dumps[0].item])
     return True
+
+
+def _versions(unit, target):
+    """Return the versions that the evidence names; a drill's server does not wait for its disk, and that is told."""
+    told = {"postgresql": target.script("SHOW server_version;").strip()}
+    if unit["mode"] == "drill":
+        told["drill_server"] = "fsync off, autovacuum off"
+    return told
 
 
 def make_scratch_server(dumps, work):

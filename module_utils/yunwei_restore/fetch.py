@@ -10,7 +10,7 @@ import time
 
 from . import extract, glue, locate, site, workdir
 from .errors import BadBackupError, NotJudgedError
-from .hosttools import process
+from .hosttools import clock, process
 from .manifest import Manifest, check_record, moment
 
 TRIED_AT_MOST = 50
@@ -28,6 +28,7 @@ def run(unit, host, secrets, report, work):
             phase.bytes = sum(plan["manifest_bytes"] for plan in plans)
             report.facts.update(ignored=locator.ignored[:100], ledger_asked=bool(unit["accepted"]))
             report.facts["records"] = dict((plan["item"], _told(plan)) for plan in plans)
+            report.facts["newest"] = dict((plan["item"], plan["newest"]) for plan in plans)
             demand_space(unit, plans, work.path)
         with report.phases.run("fetch") as phase:
             phase.bytes = 0
@@ -36,6 +37,7 @@ def run(unit, host, secrets, report, work):
                 phase.bytes += size
                 work.item(plan["item"]).update(plan)
                 work.save()
+            report.facts["restored_bytes"] = phase.bytes
     return True
 
 
@@ -95,12 +97,20 @@ class Locator:
             "run": snapshot["run"],
             "time": snapshot["time"],
             "snapshot_at": moment(record),
+            "newest": self._newest(item) or moment(record),
             "manifest": path,
             "manifest_sha256": brought[0],
             "manifest_bytes": brought[1],
             "payloads": payloads,
             "needed_bytes": int(sum(payload["bytes"] or 0 for payload in payloads) + content),
         }
+
+    def _newest(self, item):
+        """Return when the newest backup at the site was made, where another one was asked for; else None."""
+        if not item["record"]:
+            return None
+        times = [one["time"] for one in self._found[item["item"]]["manifests"] if one["time"] <= self._now]
+        return clock.stamp(max(times)) if times else None
 
 
 def fetch(reader, plan, work):

@@ -39,7 +39,6 @@ def act(module, action):
         report.blame(error)
         changed = True
     except faults.RefusedByPolicyError as error:
-        report.facts["refused"] = error.why
         report.blame(RefusedError(host, str(error), ""))
         changed = False
     except faults.FaultError as error:

@@ -11,6 +11,9 @@ from .workdir import Phases
 _WORST_FIRST = (FAILED, REFUSED, NOT_JUDGED, PASSED)
 
 
+EXIT_CODES = {PASSED: 0, FAILED: 1, REFUSED: 3, NOT_JUDGED: 4}
+
+
 class Report:
     """Collects the public summary of one module on one host; `facts` are further keys of it."""
 
@@ -42,6 +45,10 @@ class Report:
         """Return the summary as plain data."""
         told = dict(self._head, verdict=self.verdict(), reasons=self.reasons, phases=self.phases.done)
         told.update(self.facts)
+        if self.reasons:
+            told.update(exit_code=EXIT_CODES[self.verdict()], reason=self.message())
+        if self.verdict() == REFUSED:
+            told["refused"] = self.message()
         return told
 
     def message(self):
