@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from tests.estates import Estate, make_estate
 from tests.openbao import RealVault
 
 
@@ -28,3 +30,9 @@ def bao(bao_server: RealVault, monkeypatch: pytest.MonkeyPatch) -> RealVault:
     for name in [name for name in os.environ if name.startswith(("VAULT_", "BAO_", "YUNWEI_"))]:
         monkeypatch.delenv(name)
     return bao_server
+
+
+@pytest.fixture
+def estate(bao: RealVault, tmp_path: Path) -> Estate:
+    """Return an estate of local hosts with a ledger of its own."""
+    return make_estate(bao, tmp_path)

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tests.estates import make_inventory
 from tests.inventories import ESTATE, InventoryCopy
 from tests.openbao import CANARY, RealVault
 from yunwei import gate, locks, session
@@ -24,16 +25,8 @@ from yunwei.ledger.process import describe_self
 
 @pytest.fixture
 def inventory(bao: RealVault, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> InventoryCopy:
-    for system in ("mediation", "legalservice"):
-        bao.root.secrets.kv.v2.delete_metadata_and_all_versions(f"locks/{system}", mount_point="yunwei")
-        bao.put(f"systems/{system}/source-legacy1", private_key=f"{CANARY}-{system}-source-legacy1")
     monkeypatch.setenv("YUNWEI_STATE", str(tmp_path / "state"))
-    copy = InventoryCopy(tmp_path)
-    copy.pin_everything()
-    copy.edit(ESTATE, "https://127.0.0.1:18200", bao.address)
-    copy.edit(ESTATE, "/dev/shm/yunwei-lab-demo/vault/ca.pem", str(bao.ca_file))
-    copy.edit(ESTATE, "/dev/shm/yunwei-lab-demo/logins/engineer.json", str(bao.logins / "engineer.json"))
-    return copy
+    return make_inventory(bao, tmp_path)
 
 
 def _intent(inventory: InventoryCopy, run_id: str = "r-1234") -> session.Intent:
