@@ -122,7 +122,7 @@ def _add_drill(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     drill.add_argument(
         "--site", choices=("miyun", "local"), default="miyun", help="restore from this site (default: %(default)s)"
     )
-    drill.add_argument("--snapshot", metavar="ID", help="this backup record instead of the newest")
+    drill.add_argument("--snapshot", metavar="[ITEM=]ID", help="this backup record instead of the newest")
     drill.add_argument(
         "--keep-on-failure", action="store_true", help="leave a failed restore on the drill host to look at"
     )
@@ -149,7 +149,7 @@ def _add_recover(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     recover.add_argument(
         "--site", choices=("miyun", "local"), default="local", help="restore from this site (default: %(default)s)"
     )
-    recover.add_argument("--snapshot", metavar="ID", help="this backup record instead of the newest")
+    recover.add_argument("--snapshot", metavar="[ITEM=]ID", help="this backup record instead of the newest")
     recover.add_argument("--database", metavar="D", help="only this database")
     recover.add_argument("--table", metavar="SCHEMA.T", help="only this table of --database")
     recover.add_argument("--into", metavar="SCHEMA|DIR", help="schema for --table, folder for --files")
