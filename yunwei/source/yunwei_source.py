@@ -792,7 +792,12 @@ def walk(root, patterns, visit, note):
     both = [fnmatch.translate(pattern.encode("utf-8").decode("latin-1")) for pattern in patterns]
     excluded = re.compile("|".join(["(?:%s)" % one for one in both]).encode("latin-1")) if both else None
     parent, name = os.path.split(root)
-    levels = [(open_folder(parent), parent, iter(visit(parent, None, [name])))]
+    descriptor = open_folder(parent)
+    try:
+        os.lstat(name)
+    except OSError as error:  # what vanishes below it is normal, but not the whole
+        raise Fault("path " + encode_name(root), error.strerror, "correct the path in the policy, or the host")
+    levels = [(descriptor, parent, iter(visit(parent, None, [name])))]
     device = None
     while levels:
         descriptor, folder, below = levels[-1]
