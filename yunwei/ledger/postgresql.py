@@ -11,6 +11,9 @@ from typing import Any
 from yunwei.errors import LedgerError
 from yunwei.ledger.store import Transaction, make_tables
 
+# An arbitrary number that all controllers of one ledger agree on.
+_WRITERS = 7977696
+
 
 class _PostgresqlTransaction:
     def __init__(self, connection: Any) -> None:
@@ -35,16 +38,17 @@ class PostgresqlStore:
             ) from None
         self._psycopg = psycopg
         self._url = url
-        with self._connected() as connection:
-            # Two first starters must not make the tables at the same time.
-            connection.execute("SELECT pg_advisory_xact_lock(7977696)")
-            make_tables(_PostgresqlTransaction(connection))
+        with self.write() as transaction:
+            # Tables that are there are left alone: their owner may be somebody else.
+            if next(iter(transaction.execute("SELECT to_regclass('ledger_head')")))[0] is None:
+                make_tables(transaction)
 
     @contextlib.contextmanager
     def write(self) -> Iterator[Transaction]:
         """Yield a transaction that no other writer runs beside; it is undone if the block fails."""
         with self._connected() as connection:
-            connection.execute("LOCK TABLE ledger_head IN EXCLUSIVE MODE")
+            # One lock for writers and for whoever makes the tables: locks on tables would be taken in two orders.
+            connection.execute("SELECT pg_advisory_xact_lock(%s)", (_WRITERS,))
             yield _PostgresqlTransaction(connection)
 
     @contextlib.contextmanager
