@@ -29,7 +29,7 @@ class Recorder:
     tasks: list[dict[str, Any]] = field(default_factory=list)
     hosts: dict[str, dict[str, int]] = field(default_factory=dict)
 
-    def add(self, host: str, task: str, status: str, summary: Any = None) -> None:
+    def add(self, host: str, task: str, status: str, summary: Any = None, *, loop: bool = False) -> None:
         """Keep one result.
 
         Args:
@@ -37,15 +37,18 @@ class Recorder:
             task: the task's name.
             status: `ok`, `changed`, `failed`, `ignored`, `unreachable` or `skipped`.
             summary: the result's `yunwei` part, or None.
+            loop: whether it stands for a whole loop, whose turns are kept each.
         """
         entry: dict[str, Any] = {"host": host, "task": task, "status": status}
+        if loop:
+            entry["loop"] = True
         if summary is not None:
             entry["yunwei"] = _limited(summary)
         self.tasks.append(entry)
 
     def verdict(self) -> Verdict:
         """Return how the run ended, judged by what was kept."""
-        bad = [task for task in self.tasks if task["status"] in ("failed", "unreachable")]
+        bad = _without_whole_loops([task for task in self.tasks if task["status"] in ("failed", "unreachable")])
         summaries = [_summary(task) for task in bad]
         refusals = [summary for summary in summaries if summary.get("refused")]
         if refusals and len(refusals) == len(bad):
@@ -69,6 +72,12 @@ class Recorder:
                 if isinstance(artifact, Mapping):
                     found.append({name: artifact.get(name) for name in ("path", "sha256")})
         return found
+
+
+def _without_whole_loops(bad: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the failures less those of whole loops of which a failed turn is kept: it says why."""
+    turns = {(task["host"], task["task"]) for task in bad if "loop" not in task}
+    return [task for task in bad if "loop" not in task or (task["host"], task["task"]) not in turns]
 
 
 def _summary(task: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -102,16 +102,18 @@ class CallbackModule(CallbackBase):
         found.recorder.hosts = {host: stats.summarize(host) for host in sorted(stats.processed)}
         self._close(None)
 
-    def _keep(self, result: Any, status: str) -> None:
+    def _keep(self, result: Any, status: str, *, turn: bool = False) -> None:
         found = session.current()
         if found:
-            found.recorder.add(result._host.get_name(), result.task_name, status, result._result.get("yunwei"))
+            loop = not turn and bool(result._task.loop or result._task.loop_with)
+            summary = result._result.get("yunwei")
+            found.recorder.add(result._host.get_name(), result.task_name, status, summary, loop=loop)
         self._keep_alive()
 
     def _keep_item(self, result: Any, status: str) -> None:
-        """Keep a turn of a loop if it has a summary; the loop as a whole is kept in any case."""
-        if result._result.get("yunwei") is not None:
-            self._keep(result, status)
+        """Keep a turn of a loop if it failed or has a summary; the loop as a whole is kept in any case."""
+        if status == "failed" or result._result.get("yunwei") is not None:
+            self._keep(result, status, turn=True)
 
     def _keep_alive(self) -> None:
         found = session.current()

@@ -1,0 +1,65 @@
+"""How a run is judged by what its tasks said."""
+
+import pytest
+
+from yunwei.recorder import LARGEST_SUMMARY, Recorder, Verdict
+
+REFUSED = {"refused": "locked by another", "exit_code": 3}
+
+
+def _recorder(*tasks: tuple[str, object]) -> Recorder:
+    recorder = Recorder()
+    for status, summary in tasks:
+        recorder.add("backup1", "Act", status, summary)
+    return recorder
+
+
+@pytest.mark.parametrize(
+    ("tasks", "status", "exit_code"),
+    [
+        ([], "done", 0),
+        ([("ok", None), ("changed", {"system": "x"}), ("skipped", None), ("ignored", REFUSED)], "done", 0),
+        ([("failed", None)], "failed", 1),
+        ([("unreachable", None)], "failed", 1),
+        ([("failed", REFUSED)], "refused", 3),
+        ([("failed", {"refused": "Vault is sealed", "exit_code": 1})], "refused", 1),
+        ([("failed", {"refused": "locked"})], "refused", 3),
+        ([("failed", REFUSED), ("failed", {"reason": "disk full"})], "failed", 1),
+        ([("failed", {"exit_code": 4, "reason": "no manifest"})], "could not judge", 4),
+        ([("failed", {"exit_code": 4}), ("failed", None)], "failed", 1),
+    ],
+)
+def test_a_run_is_as_good_as_its_worst_task(tasks, status: str, exit_code: int):
+    verdict = _recorder(*tasks).verdict()
+    assert (verdict.status, verdict.exit_code) == (status, exit_code)
+
+
+def test_a_loop_is_judged_by_its_turns():
+    recorder = _recorder(("failed", REFUSED))
+    recorder.add("backup1", "Act", "failed", loop=True)
+    assert recorder.verdict() == Verdict("refused", 3, "locked by another")
+    recorder.add("backup1", "Act again", "failed", loop=True)
+    assert recorder.verdict().status == "failed"
+
+
+def test_a_host_that_failed_without_a_task_is_a_failure():
+    recorder = Recorder(hosts={"backup1": {"ok": 1, "failures": 1}})
+    assert recorder.verdict().status == "failed"
+
+
+def test_the_reason_names_host_task_and_the_modules_words():
+    verdict = _recorder(("failed", {"reason": "disk full"}), ("unreachable", None)).verdict()
+    assert verdict.reason == "backup1: Act: failed: disk full\nbackup1: Act: unreachable"
+
+
+def test_artifacts_are_gathered_by_path_and_digest_alone():
+    listed = [{"path": "/x", "sha256": "a", "content": "no"}, "nonsense"]
+    recorder = _recorder(("ok", {"artifacts": listed}), ("ok", {"artifacts": "nonsense"}))
+    assert recorder.body()["artifacts"] == [{"path": "/x", "sha256": "a"}]
+
+
+@pytest.mark.parametrize("summary", [{"x": "y" * (LARGEST_SUMMARY + 1)}, {"x": float("nan")}, {"x": b"bytes"}])
+def test_a_summary_that_is_too_large_or_no_json_is_noted_and_not_kept(summary: object):
+    kept = _recorder(("ok", summary)).tasks[0]["yunwei"]
+    assert "not_recorded" in kept
+    assert len(str(kept)) < 300
