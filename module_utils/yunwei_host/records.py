@@ -97,7 +97,7 @@ def _write(folder, name, value):
     _make_folder(folder)
     path = os.path.join(folder, name)
     new = os.path.join(folder, "." + name + ".new")
-    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o640)
+    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     try:
         os.write(descriptor, json.dumps(value, sort_keys=True, indent=1).encode("ascii") + b"\n")
         os.fsync(descriptor)
@@ -109,7 +109,7 @@ def _write(folder, name, value):
 
 def _make_folder(folder):
     if not os.path.isdir(folder):
-        os.makedirs(folder, 0o750)
+        os.makedirs(folder, 0o700)
 
 
 def _sync_folder(folder):

@@ -54,3 +54,13 @@ def share_repository(repository, group=READ_GROUP):
 def _share(path, group, mode):
     os.chown(path, -1, group)
     os.chmod(path, mode)
+
+
+def own_like_config(folder):
+    """Give every file and folder below `folder` the owner and group that `config` has: root may have made some."""
+    like = os.stat(os.path.join(folder, "config"))
+    for place, _, names in os.walk(folder):
+        for path in [place] + [os.path.join(place, name) for name in names]:
+            found = os.lstat(path)
+            if (found.st_uid, found.st_gid) != (like.st_uid, like.st_gid):
+                os.lchown(path, like.st_uid, like.st_gid)

@@ -23,6 +23,9 @@ from .process import SECRET
 
 BLOCK = 1 << 18
 _ID = re.compile(r"\A[0-9a-f]{64}\Z")
+_DAMAGE = re.compile(r"error|not match|not found|missing|damaged|invalid", re.IGNORECASE)
+_DAMAGED = ("repository contains errors", "LoadIndex returned errors")
+_IN_SNAPSHOT = re.compile(r"in snapshot ([0-9a-f]{8,64})")
 _SAYINGS = (
     ("wrong password or no key found", RepositoryPasswordError, "the password in Vault opens no key of the repository"),
     ("Is there a repository at the following location", RepositoryAbsentError, "there is no repository"),
@@ -98,11 +101,20 @@ class Repository:
         return packs
 
     def check(self, read=None):
-        """Check the repository's structure, and its data when `read` is `all` or `n/t`; return what restic printed."""
+        """Check the structure, and the data when `read` is `all` or `n/t`; return the lines that name damage."""
         words = ["check", "--no-lock"]
         if read:
             words += ["--read-data"] if read == "all" else ["--read-data-subset=%s" % read]
-        return self.call(words)[0]
+        code, out, err = process.run(self._argv(words), [self._password], die_with=signal.SIGINT, env=self._variables())
+        text = (out + b"\n" + err).decode("utf-8", "replace")
+        if code and not [saying for saying in _DAMAGED if saying in text]:
+            self._judge(code, err, "check")
+        return [process.clean_text(line) for line in text.splitlines() if _DAMAGE.search(line)] if code else []
+
+    def snapshots_of_pack(self, pack):
+        """Return the short ids of the snapshots that use `pack`."""
+        text = self._output(["find", "--no-lock", "--pack", full_id(pack)]).decode("utf-8", "replace")
+        return sorted(set(_IN_SNAPSHOT.findall(text)))
 
     # -- writing ------------------------------------------------------------------------------------------------
 

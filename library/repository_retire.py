@@ -1,0 +1,53 @@
+#!/usr/bin/python
+# -*- coding: utf-8 -*-
+"""Removes the accepted backups of one system that policy no longer keeps, at the site that it runs on."""
+
+from __future__ import absolute_import, division, print_function
+
+__metaclass__ = type
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.yunwei_host import acting, retire
+
+DOCUMENTATION = r"""
+module: repository_retire
+short_description: Removes the accepted backups of one system that policy no longer keeps
+description:
+  - Plans from accepted-backup records, forgets explicit ids only and never more than C(max_removals) in one run.
+  - Never removes the newest good backup of an item, one that is not proven at the other site, one under a legal hold,
+    or a payload that a kept backup is built on. Refuses without a written permission that is valid today.
+options:
+  permit: {description: "What the gate issued.", type: dict, required: true}
+  work: {description: "The unit of work of one system (RetireWork).", type: dict, required: true}
+  secrets: {description: "The repository's password by name.", type: dict, required: true}
+attributes:
+  check_mode: {support: full, description: "Says what would be removed and what is kept why."}
+author: ["yunwei contributors (@yunwei)"]
+"""
+EXAMPLES = r"""
+- name: Retire what policy no longer keeps
+  repository_retire:
+    permit: "{{ permit }}"
+    work: "{{ work.mediation }}"
+    secrets: "{{ secrets.mediation }}"
+  no_log: true
+"""
+RETURN = r"""
+yunwei: {description: "What was removed, what is kept and why, what was put aside.", type: dict, returned: always}
+"""
+
+ARGUMENTS = {
+    "permit": {"type": "dict", "required": True},
+    "work": {"type": "dict", "required": True},
+    "secrets": {"type": "dict", "required": True, "no_log": True},
+}
+
+
+def main():
+    """Run."""
+    module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True)
+    acting.act(module, ["retire-backups", "retire-at-miyun"], retire.retire)
+
+
+if __name__ == "__main__":
+    main()

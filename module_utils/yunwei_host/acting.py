@@ -1,0 +1,59 @@
+"""What the backup modules share: the permit that each demands, and the one place where faults become results."""
+
+from __future__ import absolute_import, division, print_function
+
+__metaclass__ = type
+
+from .faults import FaultError, RefusedByPolicyError
+
+FAILED, REFUSED, NOT_JUDGED = 1, 3, 4
+
+
+def act(module, jobs, action):
+    """Run `action(work, permit, secrets, check)` -> (summary, changed) and end the module with the summary.
+
+    Args:
+        module: the AnsibleModule, with the parameters permit, work and secrets.
+        jobs: the jobs whose permit the module takes.
+        action: raises FaultError; a summary whose "verdict" is not `passed` is a failed module.
+    """
+    work, permit = module.params["work"], module.params["permit"]
+    _demand_permit(module, jobs, work, permit)
+    try:
+        summary, changed = action(work, permit, module.params["secrets"], module.check_mode)
+    except RefusedByPolicyError as error:
+        _fail(module, "%s" % error, dict(_ended(work), refused=error.why, exit_code=REFUSED))
+    except (FaultError, EnvironmentError) as error:
+        _fail(module, "%s" % error, dict(_ended(work), verdict="failed", exit_code=FAILED))
+    if summary.get("verdict", "passed") == "passed":
+        module.exit_json(changed=changed, yunwei=summary)
+    code = FAILED if summary["verdict"] == "failed" else NOT_JUDGED
+    _fail(module, what_went_wrong(summary), dict(summary, exit_code=code), changed)
+
+
+def what_went_wrong(summary):
+    """Return one line that names every item, damage and record that spoils the verdict of `summary`."""
+    bad = [item for item in summary.get("items", []) if item["status"] in ("failed", "could not judge")]
+    said = ["%s: %s" % (item["item"], item.get("reason")) for item in bad] + (summary.get("damage") or [])
+    for key, words in (
+        ("lost", "parts are missing of record"),
+        ("unproven", "no receipt for record"),
+        ("missing", "no backup of"),
+    ):
+        said += ["%s %s" % (words, name) for name in summary.get(key) or []]
+    return "system %s: %s" % (summary["system"], "; ".join(said) or summary["verdict"])
+
+
+def _demand_permit(module, jobs, work, permit):
+    systems = permit.get("systems") or []
+    if not permit.get("run_id") or permit.get("job") not in jobs or work.get("system") not in systems:
+        reason = "REFUSED: no permit of job %s for system %s; start it through its playbook, whose gate issues one"
+        _fail(module, reason % (" or ".join(jobs), work.get("system")), {"refused": "permit", "exit_code": REFUSED})
+
+
+def _ended(work):
+    return {"system": work["system"]}
+
+
+def _fail(module, reason, summary, changed=False):
+    module.fail_json(msg=reason, changed=changed, yunwei=dict(summary, reason=reason))

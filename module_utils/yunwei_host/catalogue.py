@@ -1,0 +1,159 @@
+"""Lists a system's backups at one site, and reads a repository back; the answers are plain data.
+
+Nothing is counted that has no record: other snapshots are named as unknown.
+"""
+
+from __future__ import absolute_import, division, print_function
+
+__metaclass__ = type
+
+import re
+import time
+
+from .clock import moment, stamp
+from .copyplan import ids_at_site
+from .faults import FaultError
+from .frames import clean_text
+from .hostlock import HostLock
+from .records import RecordStore, payloads_of
+from .remote import RemoteSite
+from .repository import open_local
+from .rundir import make_run_folder, remove_run_folder
+
+_PACK = re.compile(r"\b([0-9a-f]{64})\b")
+_PARTS = re.compile(r"\A(all|[1-9][0-9]{0,3}/[1-9][0-9]{0,3})\Z")
+
+
+def list_backups(work, secrets):
+    """Return the public summary of what one site holds.
+
+    Args:
+        work: {"system", "site", "repository", "records", "items", "remote"}.
+        secrets: what the site needs.
+    """
+    return _at_site(work, secrets, lambda repository: _listed(work, repository.snapshots_if_any()))
+
+
+def verify_backups(work, permit, secrets, check=False):
+    """Read the repository of a site back and hold the records against it; return (public summary, changed).
+
+    Args:
+        work: as for `list_backups`, with "part": `all`, `n/t` or empty for the structure alone.
+        permit: {"run_id", "job"}.
+        secrets: what the site needs.
+        check: True only says what would be read.
+    """
+    part = work.get("part") or None
+    if part and not _PARTS.match(part):
+        raise FaultError("part %s is not known; allowed are n/t, such as 1/12, and all" % clean_text(part))
+    if check:
+        return dict(list_backups(work, secrets), would_read=part or "structure"), False
+    with HostLock(work["system"], permit):
+        return _at_site(work, secrets, lambda repository: _verified(work, repository, part))
+
+
+def _at_site(work, secrets, act):
+    if work["site"] == "local":
+        return act(open_local(work, secrets))
+    folder, remote = make_run_folder(work["system"]), None
+    try:
+        remote = RemoteSite(work["remote"], secrets, folder, ["--no-cache"])
+        remote.demand_reachable()
+        return act(remote.repository)
+    finally:
+        if remote:
+            remote.close()
+        remove_run_folder(folder)
+
+
+def _verified(work, repository, part):
+    began = time.time()
+    snapshots = repository.snapshots()
+    damage = repository.check(part)
+    packs = sorted(set(name for line in damage for name in _PACK.findall(line)))
+    hit = sorted(set(name for pack in packs for name in _users(repository, pack)))
+    summary = _listed(work, snapshots)
+    marked = _mark(work, snapshots, hit, packs) if hit else []
+    lost = [line["record"] for line in summary["items"] if line["status"] != "present"]
+    summary.update(
+        read=part or "structure",
+        damage=damage[:20],
+        damaged_packs=packs,
+        damaged_records=marked,
+        lost=lost,
+        seconds=round(time.time() - began, 3),
+        verdict="failed" if damage or lost or summary["missing"] else "passed",
+    )
+    return summary, bool(marked) and work["site"] == "local"
+
+
+def _users(repository, pack):
+    """Return the short ids of the snapshots that use a damaged pack; none when its index cannot be read either."""
+    try:
+        return repository.snapshots_of_pack(pack)
+    except Exception:  # the damage is reported all the same
+        return []
+
+
+def _mark(work, snapshots, short_ids, packs):
+    """Mark the local records that a damaged pack belongs to: they count no more, so they are taken again."""
+    full = [snapshot for snapshot in snapshots if [name for name in short_ids if snapshot["id"].startswith(name)]]
+    first_ids = set(snapshot.get("original") or snapshot["id"] for snapshot in full)
+    store = RecordStore(work["records"])
+    marked = [record for record in store.load() if first_ids & set(payloads_of(record) + [record["record_id"]])]
+    for record in marked:
+        if work["site"] == "local":
+            record["damaged"] = {"at": stamp(), "packs": packs}
+            store.save(record)
+    return [record["record_id"] for record in marked]
+
+
+def _listed(work, snapshots):
+    records = RecordStore(work["records"]).load()
+    there = ids_at_site(snapshots or [])
+    local = work["site"] == "local"
+    known = set(name for record in records for name in payloads_of(record) + [record["record_id"]])
+    unknown = [snapshot for snapshot in snapshots or [] if (snapshot.get("original") or snapshot["id"]) not in known]
+    return {
+        "system": work["system"],
+        "site": work["site"],
+        "repository": "absent" if snapshots is None else "present",
+        "items": [_line(record, there) for record in records if local or record["record_id"] in there],
+        "unknown": [_unknown(snapshot) for snapshot in unknown],
+        "missing": _without(work, records, there),
+    }
+
+
+def _without(work, records, there):
+    """Return the items of the policy that have no backup at this site: absence is failure, not silence."""
+    held = set(record["item"] for record in records if record["record_id"] in there and not record.get("damaged"))
+    return sorted(set(work["items"]) - held)
+
+
+def _line(record, there):
+    needed = payloads_of(record) + [record["record_id"]]
+    sync = (record.get("sync") or {}).get("miyun")
+    return {
+        "item": record["item"],
+        "record": record["record_id"],
+        "site_record": there.get(record["record_id"]),
+        "status": "present" if set(needed) <= set(there) else "incomplete",
+        "accepted_at": record["accepted_at"],
+        "snapshot_at": record["snapshot_at"],
+        "age_seconds": int(time.time() - moment(record["snapshot_at"])),
+        "bytes": record["payload"]["bytes"],
+        "full": not record.get("baseline"),
+        "counts": record.get("counts"),
+        "manifest_sha256": record["manifest_sha256"],
+        "damaged": record.get("damaged"),
+        "verified": record["verified"]["at"],
+        "miyun": sync["verified_at"] if sync else None,
+        "miyun_record": sync["manifest"] if sync else None,
+        "miyun_payload": sync["payload"] if sync else None,
+        "miyun_how": sync["how"] if sync else None,
+    }
+
+
+def _unknown(snapshot):
+    tags = [clean_text(tag) for tag in snapshot.get("tags") or []]
+    return {"snapshot": snapshot["id"], "time": clean_text(snapshot.get("time")), "tags": tags}

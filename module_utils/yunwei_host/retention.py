@@ -1,0 +1,144 @@
+"""Decides which accepted backups go: from records alone, never from what a repository happens to list.
+
+Kept are the newest of so many days, weeks, months and years, and always: the newest good backup of each item, what is
+not yet proven at the other site, what is under a legal hold, what lies in the future, and every payload that a kept
+backup is built on. Decides only; `retire.py` acts.
+"""
+
+from __future__ import absolute_import, division, print_function
+
+__metaclass__ = type
+
+import datetime
+import time
+
+from .clock import moment
+from .faults import RefusedByPolicyError
+from .records import payloads_of
+
+CLOCK_TOLERANCE_SECONDS = 600
+_PERIODS = (
+    ("daily", lambda day: (day.tm_year, day.tm_yday)),
+    ("weekly", lambda day: datetime.date(*day[:3]).isocalendar()[:2]),
+    ("monthly", lambda day: (day.tm_year, day.tm_mon)),
+    ("yearly", lambda day: day.tm_year),
+)
+
+
+def demand_permission(permission, now, local):
+    """Raise RefusedByPolicyError unless the rule names a written permission that has not expired.
+
+    Args:
+        permission: {"reference", "expires": "YYYY-mm-dd", the last day}.
+        now: seconds since 1970.
+        local: function from seconds to `struct_time` in the policy's zone.
+    """
+    if not permission or not permission.get("reference"):
+        raise RefusedByPolicyError(
+            "permission", "REFUSED: the retention rule names no written permission of the client"
+        )
+    today = time.strftime("%Y-%m-%d", local(now))
+    if not permission.get("expires") or permission["expires"] < today:
+        raise RefusedByPolicyError(
+            "permission",
+            "REFUSED: permission %s expired on %s; nothing is removed without a valid one"
+            % (permission["reference"], permission.get("expires")),
+        )
+
+
+def plan_retention(records, work, now, local):
+    """Return {"keep": {record id: [reasons]}, "remove": [record], "postponed": [record], "payloads": [ids]}.
+
+    Args:
+        records: every record of the system.
+        work: {"items", "keep", "max_removals", "legal_holds", "needs_site"} as in a `RetireWork`.
+        now: seconds since 1970.
+        local: function from seconds to `struct_time` in the policy's zone: days, weeks, months begin there.
+
+    `payloads` are the payload snapshots that nothing needs once `remove` is gone.
+    """
+    keep = dict((record["record_id"], []) for record in records)
+    for item in sorted(set(record["item"] for record in records)):
+        ours = sorted((record for record in records if record["item"] == item), key=_age_key, reverse=True)
+        for record, reason in _reasons(ours, item, work, now, local):
+            keep[record["record_id"]].append(reason)
+    useless = sorted((record for record in records if not keep[record["record_id"]]), key=_age_key)
+    remove, postponed = useless[: work["max_removals"]], useless[work["max_removals"] :]
+    gone = set(record["record_id"] for record in remove)
+    needed = set(name for record in records if record["record_id"] not in gone for name in payloads_of(record))
+    return {
+        "keep": dict((name, keep[name]) for name in keep if keep[name]),
+        "remove": remove,
+        "postponed": postponed,
+        "payloads": sorted(set(name for record in remove for name in payloads_of(record)) - needed),
+    }
+
+
+def is_proven_at(record, site):
+    """Return whether a signed receipt of `site` has named the record's snapshots."""
+    return bool(((record.get("sync") or {}).get(site) or {}).get("verified_at"))
+
+
+def _age_key(record):
+    return (moment(record["accepted_at"]), record["record_id"])
+
+
+def _reasons(ours, item, work, now, local):
+    """Yield (record, reason to keep it) for the records of one item, newest first."""
+    if item not in work["items"]:
+        for record in ours:
+            yield record, "policy names no such item"
+        return
+    odd = [(record, reason) for record in ours for reason in [_oddness(record, now)] if reason]
+    aside = [record for record, _ in odd]
+    good = [record for record in ours if record not in aside and not record.get("damaged")]
+    for pair in odd + [(record, "no good one exists") for record in ours if not good] + _counted(good, work, local):
+        yield pair
+    for record in ours:
+        for reason in _protections(record, work):
+            yield record, reason
+
+
+def _oddness(record, now):
+    """Return why a record neither counts nor goes, or None."""
+    if record.get("lost"):
+        return "parts of it are missing: for a person to look at"
+    if moment(record["accepted_at"]) > now + CLOCK_TOLERANCE_SECONDS:
+        return "its time lies in the future"
+    return None
+
+
+def _counted(good, work, local):
+    keep = work["keep"]
+    pairs = [(record, "the newest good one") for record in good[:1]]
+    pairs += [(record, "last") for record in good[: keep.get("last") or 0]]
+    for name, period in _PERIODS:
+        pairs += [(record, name) for record in _newest_of_each(good, period, keep.get(name) or 0, local)]
+    return pairs
+
+
+def _protections(record, work):
+    """Return what forbids to remove the record, however old it is."""
+    reasons = []
+    if work["needs_site"] and not is_proven_at(record, work["needs_site"]):
+        reasons.append("not yet proven at %s" % work["needs_site"])
+    for hold in work["legal_holds"]:
+        if hold["item"] == record["item"] and _is_meant(record, hold["record"]):
+            reasons.append("legal hold: %s" % hold["reason"])
+    return reasons
+
+
+def _newest_of_each(good, period, count, local):
+    """Return the newest record of each of the newest `count` periods that have one."""
+    chosen = {}
+    for record in good:
+        key = period(local(moment(record["accepted_at"])))
+        if key not in chosen and len(chosen) == count:
+            break
+        chosen.setdefault(key, record)
+    return list(chosen.values())
+
+
+def _is_meant(record, prefix):
+    names = (record["record_id"], record.get("first_id") or "")
+    return bool(prefix) and bool([name for name in names if name.startswith(prefix)])

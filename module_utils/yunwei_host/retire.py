@@ -1,0 +1,125 @@
+"""Carries out a retention plan: forgets exactly the planned snapshots and gives their space back; may be killed."""
+
+from __future__ import absolute_import, division, print_function
+
+__metaclass__ = type
+
+import time
+
+from .clock import local_time, stamp
+from .faults import FaultError, RepositoryAbsentError
+from .hostlock import HostLock
+from .leftovers import clear_notes, give_back, unknown_snapshots
+from .records import RecordStore, payloads_of
+from .repository import own_like_config
+from .restic import Repository
+from .resticlock import clear_dead_locks
+from .retention import demand_permission, plan_retention
+from .siterecords import learn_records
+
+_PASSWORDS = {"local": "repository-local", "miyun": "repository-miyun"}
+_SITE_RECORDS = "/var/lib/yunwei/records/%s"
+
+
+def retire(work, permit, secrets, check=False):
+    """Remove what the rule no longer keeps and return (public summary, changed); `check`: only say what would go.
+
+    Args:
+        work: a `RetireWork`.
+        permit: {"run_id", "job"}.
+        secrets: {"repository-local" or "repository-miyun": {"password"}}.
+
+    Raises RefusedByPolicyError without a valid permission, FaultError when the repository cannot be used.
+    """
+    now, local = time.time(), local_time(work["timezone"])
+    demand_permission(work["permission"], now, local)
+    repository = _open(work, secrets)
+    store = RecordStore(work["records"] or _SITE_RECORDS % work["system"])
+    if check:
+        records, quarantined = _records(work, repository, store, learn=False)
+        return _summary(work, plan_retention(records, work, now, local), quarantined, None), False
+    with HostLock(work["system"], permit):
+        locks = clear_dead_locks(repository)
+        cleared = clear_notes(repository, store)
+        records, quarantined = _records(work, repository, store, learn=True)
+        plan = plan_retention(records, work, now, local)
+        space = _remove(repository, store, plan, permit) if plan["remove"] else None
+        if work["site"] != "local":
+            own_like_config(repository.location)
+        summary = _summary(work, plan, quarantined, space)
+        summary["swept"] = dict(cleared, locks=locks)
+        return summary, bool(plan["remove"] or locks or cleared["space"])
+
+
+def _open(work, secrets):
+    name = _PASSWORDS[work["site"]]
+    if name not in secrets:
+        raise FaultError("the password %s is missing for system %s" % (name, work["system"]))
+    return Repository(work["repository"], secrets[name]["password"])
+
+
+def _records(work, repository, store, learn):
+    """Return the records that count and what was put aside: [{"snapshot", "why"}]."""
+    try:
+        snapshots = repository.snapshots()
+    except RepositoryAbsentError:
+        if not store.load():
+            return [], []
+        raise
+    aside = []
+    if work["site"] != "local":
+        records, aside = learn_records(work, repository, store, snapshots, learn)
+    else:
+        records = store.load()
+        unknown = unknown_snapshots(records, snapshots)
+        aside = [{"snapshot": snapshot["id"], "why": "no record names it"} for snapshot in unknown]
+    there = set(snapshot["id"] for snapshot in snapshots)
+    for record in records:
+        missing = sorted(set(payloads_of(record) + [record["record_id"]]) - there)
+        if missing:
+            aside.append({"snapshot": record["record_id"], "why": "lost: %s is not there" % missing[0][:16]})
+            record["lost"] = missing
+    return records, aside
+
+
+def _remove(repository, store, plan, permit):
+    """Forget manifests before payloads: a payload without manifest is no backup, the reverse would look like one."""
+    manifests = [record["record_id"] for record in plan["remove"]]
+    note = "%s.retire" % permit["run_id"]
+    store.note(note, {"kind": "retire", "run": permit["run_id"], "records": manifests, "payloads": plan["payloads"]})
+    there = set(snapshot["id"] for snapshot in repository.snapshots())
+    repository.forget([name for name in manifests if name in there])
+    space = give_back(repository, [name for name in plan["payloads"] if name in there])
+    for name in manifests:
+        store.remove(name)
+    store.settle(note)
+    return space
+
+
+def _summary(work, plan, quarantined, space):
+    kept = {}
+    for reasons in plan["keep"].values():
+        for reason in reasons:
+            kept[reason] = kept.get(reason, 0) + 1
+    return {
+        "system": work["system"],
+        "site": work["site"],
+        "permission": work["permission"]["reference"],
+        "time": stamp(),
+        "kept": len(plan["keep"]),
+        "kept_because": kept,
+        "items": [_line(record, "removed" if space else "would remove") for record in plan["remove"]]
+        + [_line(record, "postponed") for record in plan["postponed"]],
+        "payloads": len(plan["payloads"]),
+        "quarantined": quarantined,
+        "space": space,
+    }
+
+
+def _line(record, status):
+    return {
+        "item": record["item"],
+        "status": status,
+        "record": record["record_id"],
+        "accepted_at": record["accepted_at"],
+    }

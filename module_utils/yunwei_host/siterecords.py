@@ -1,0 +1,94 @@
+"""The second site's own records: learned from the manifests that lie there, because nothing of the first is trusted.
+
+A manifest names the snapshots of the first site; restic keeps those ids as `original` when it copies. Here every id is
+turned into this site's own.
+"""
+
+from __future__ import absolute_import, division, print_function
+
+__metaclass__ = type
+
+import hashlib
+import json
+import os
+
+from .clock import moment
+from .faults import FaultError
+from .records import payloads_of
+
+_TOLERANCE_SECONDS = 600
+_FIRST_LINE_LIMIT = 1 << 16
+
+
+def learn_records(work, repository, store, snapshots, learn):
+    """Return (records with this site's ids, [{"snapshot", "why"}] that were put aside and never count).
+
+    Args:
+        work: {"system"}.
+        repository: the site's repository on this host.
+        store: where what was learned is kept, because a manifest never changes.
+        snapshots: all snapshots of the repository.
+        learn: False leaves the store as it is.
+    """
+    known = dict((record["record_id"], record) for record in store.load())
+    here = dict((snapshot.get("original") or snapshot["id"], snapshot["id"]) for snapshot in snapshots)
+    records, aside = [], []
+    for snapshot in snapshots:
+        if "manifest" not in (snapshot.get("tags") or []):
+            continue
+        try:
+            record = known.get(snapshot["id"]) or _learn(work, repository, snapshot, here)
+        except (FaultError, ValueError, KeyError, TypeError) as error:
+            aside.append({"snapshot": snapshot["id"], "why": "%s" % error})
+            continue
+        if learn and snapshot["id"] not in known:
+            store.save(record)
+        records.append(record)
+    needed = set(name for record in records for name in payloads_of(record) + [record["record_id"]])
+    told = set(line["snapshot"] for line in aside)
+    for snapshot in snapshots:
+        if snapshot["id"] not in needed | told:
+            aside.append({"snapshot": snapshot["id"], "why": "no accepted manifest names it"})
+    return records, aside
+
+
+def _learn(work, repository, snapshot, here):
+    item = dict(tag.split(":", 1) for tag in snapshot["tags"] if ":" in tag).get("item", "")
+    path = "/%s.manifest" % item.replace(":", "-", 1)
+    if snapshot.get("hostname") != work["system"] or snapshot.get("paths") != [path]:
+        raise FaultError("its host or path is not one of ours")
+    first, size, digest = _read(repository, snapshot["id"], path)
+    record = json.loads(first.decode("ascii"))
+    if record.get("t") != "record" or record.get("system") != work["system"] or record.get("item") != item:
+        raise FaultError("its manifest is of another system or item")
+    arrived = os.stat(os.path.join(repository.location, "snapshots", snapshot["id"])).st_mtime
+    if moment(record["finished"]) > arrived + _TOLERANCE_SECONDS:
+        raise FaultError("it says that it was made after it came here")
+    missing = [name for name in payloads_of(record) if name not in here]
+    if missing:
+        raise FaultError("its payload %s is not here" % missing[0][:16])
+    record.update(record_id=snapshot["id"], first_id=snapshot.get("original") or snapshot["id"])
+    record.update(manifest_sha256=digest, manifest_bytes=size, accepted_at=record["finished"])
+    record["parents"] = [here[name] for name in record["parents"]]
+    record["payload"] = dict(record["payload"], snapshot=here[record["payload"]["snapshot"]])
+    return record
+
+
+def _read(repository, snapshot, path):
+    """Return (first line, bytes, SHA-256) of a stored manifest."""
+    dump = repository.open_dump(snapshot, path)
+    try:
+        digest, size, first = hashlib.sha256(), 0, b""
+        piece = dump.read()
+        while piece:
+            digest.update(piece)
+            size += len(piece)
+            if b"\n" not in first:
+                first += piece[:_FIRST_LINE_LIMIT]
+            if len(first) > 2 * _FIRST_LINE_LIMIT and b"\n" not in first:
+                raise FaultError("its manifest does not begin with a record")
+            piece = dump.read()
+        dump.finish()
+    finally:
+        dump.abort()
+    return first.split(b"\n", 1)[0], size, digest.hexdigest()
