@@ -15,7 +15,7 @@ from .errors import NotJudgedError, RefusedError
 
 def run(unit, host, report, work):
     """Restore every database that `host` receives, or the one table asked for; returns whether anything changed."""
-    dumps = [Dump(item, work.item(item["item"])) for item in glue.items_here(unit, host, "database")]
+    dumps = [Dump(item, work.fetched(item["item"])) for item in glue.items_here(unit, host, "database")]
     if not dumps:
         return False
     if unit["part"]["table"]:

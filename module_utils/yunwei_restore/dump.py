@@ -8,7 +8,7 @@ import os
 import pwd
 
 from . import server
-from .errors import BadBackupError, NotJudgedError
+from .errors import BadBackupError
 from .manifest import Manifest
 
 
@@ -20,7 +20,7 @@ class Dump:
         self.item = item["item"]
         self.name = item["name"]
         self.port = item["port"]
-        self.payload = _payload(state, self.item)
+        self.payload = list(state["paths"].values())[0]
         self.lines = list(Manifest(state["manifest"], self.item).lines())
         self.roles = [line for line in self.lines if line.get("t") == "role"]
         self.script = "".join(line["sql"] for line in self.lines if line.get("t") == "globals")
@@ -46,10 +46,3 @@ class Dump:
             if line.get("t") == "database":
                 return line
         raise BadBackupError(self.item, "the manifest says nothing about the database", "make a new backup")
-
-
-def _payload(state, item):
-    paths = list((state.get("paths") or {}).values())
-    if len(paths) != 1:
-        raise NotJudgedError(item, "its dump was not fetched", "run the fetching step first")
-    return paths[0]

@@ -21,7 +21,7 @@ def run(unit, host, report, work):
     with report.phases.run("load") as phase:
         phase.bytes, count = 0, 0
         for item in items:
-            state = work.item(item["item"])
+            state = work.fetched(item["item"])
             entries = extract.chosen(Manifest(state["manifest"], item["item"]).files(item["paths"]), pattern)
             if unit["mode"] == "recover" and not pattern:
                 moved = in_the_way.set_aside(unit, item)

@@ -98,11 +98,42 @@ def shared_memory():
 
 
 def _belongs(folder, path, restore_id):
-    mark = ("%s=%s" % (MARK, restore_id)).encode("utf-8")
-    if mark in _read(folder + "/environ").split(b"\0"):
+    # Anybody may read a command line; servers and programs of a restore carry its path or its id there.
+    command = _read(folder + "/cmdline")
+    if (path + "/").encode("utf-8") in command or ("yunwei-" + restore_id).encode("utf-8") in command:
         return True
-    places = [_link(folder + "/cwd"), _link(folder + "/exe"), _link(folder + "/root")]
-    return bool([place for place in places if place == path or place.startswith(path + "/")])
+    mark = ("%s=%s" % (MARK, restore_id)).encode("utf-8")
+    places = [_place(folder, name) for name in ("cwd", "exe", "root")]
+    inside = [place for place in places if place == path or place.startswith(path + "/")]
+    return bool(inside) or mark in _environment(folder).split(b"\0")
+
+
+def _place(folder, name):
+    """Return where a link of a process leads; in a container root may need to be the process's own user to see it."""
+    try:
+        return os.readlink(os.path.join(folder, name))
+    except OSError as error:
+        return _as_its_user(folder, ["readlink", name], error).decode("utf-8", "replace").strip()
+
+
+def _environment(folder):
+    try:
+        with open(folder + "/environ", "rb") as stream:
+            return stream.read()
+    except (OSError, IOError) as error:
+        return _as_its_user(folder, ["cat", "environ"], error)
+
+
+def _as_its_user(folder, command, error):
+    """Return what `command` on an entry of the process's folder says when its own user asks; nothing if that fails."""
+    if error.errno not in (errno.EACCES, errno.EPERM) or os.getuid() != 0:
+        return b""  # the process is gone
+    numbers = dict(line.split(":", 1) for line in _read(folder + "/status").decode("ascii", "replace").splitlines())
+    try:
+        user = (int(numbers["Uid"].split()[0]), int(numbers["Gid"].split()[0]), [])
+        return commands.run([command[0], os.path.join(folder, command[1])], user)
+    except (KeyError, ValueError, OSError, commands.CommandError):
+        return b""
 
 
 def _read(path):

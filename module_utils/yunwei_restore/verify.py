@@ -20,7 +20,7 @@ def run(unit, host, report, work):
         for item in glue.items_here(unit, host, "database"):
             _database(unit, item, work, proof)
         for item in glue.items_here(unit, host, "files"):
-            manifest = Manifest(work.item(item["item"])["manifest"], item["item"])
+            manifest = Manifest(work.fetched(item["item"])["manifest"], item["item"])
             proof.files(item, manifest, files.root_of(unit, work), unit["part"]["files"])
         phase.bytes = proof.bytes()
     report.facts.update(proof.as_dict(), compared=proof.compared)
@@ -30,7 +30,7 @@ def run(unit, host, report, work):
 
 
 def _database(unit, item, work, proof):
-    state = work.item(item["item"])
+    state = work.fetched(item["item"])
     dump, target = Dump(item, state), Server(**state["server"])
     program = work.part("tools", PROGRAM)
     if unit["part"]["table"]:

@@ -80,6 +80,13 @@ class WorkDir:
         _write(self.part(STATE + ".new"), json.dumps(self.state, sort_keys=True))
         os.rename(self.part(STATE + ".new"), self.part(STATE))
 
+    def fetched(self, item):
+        """Return the state's dict of `item` once it was fetched; raises NotJudgedError before that."""
+        found = self.state.get("items", {}).get(item) or {}
+        if not found.get("paths") or not found.get("manifest"):
+            raise NotJudgedError(item, "it was not fetched", "run the fetching step first")
+        return found
+
     def item(self, item):
         """Return the state's dict of `item` (`database:<name>` or `files:<name>`), made when it is not there."""
         return self.state.setdefault("items", {}).setdefault(item, {})
