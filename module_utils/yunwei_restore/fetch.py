@@ -8,7 +8,7 @@ import errno
 import os
 import time
 
-from . import extract, glue, locate, site, workdir
+from . import extract, glue, locate, parallel, site, workdir
 from .errors import BadBackupError, NotJudgedError
 from .hosttools import clock, process
 from .manifest import Manifest, check_record, moment
@@ -31,13 +31,11 @@ def run(unit, host, secrets, report, work):
             report.facts["newest"] = dict((plan["item"], plan["newest"]) for plan in plans)
             demand_space(unit, plans, work.path)
         with report.phases.run("fetch") as phase:
-            phase.bytes = 0
+            phase.bytes = sum(parallel.both([_later(reader, plan, work) for plan in plans]))
             for plan in plans:
-                plan["paths"], size = fetch(reader, plan, work)
-                phase.bytes += size
                 work.item(plan["item"]).update(plan)
-                work.save()
-            report.facts["restored_bytes"] = phase.bytes
+            work.save()
+        report.facts["restored_bytes"] = phase.bytes
     return True
 
 
@@ -144,6 +142,14 @@ def demand_space(unit, plans, path):
             "%d bytes are free; the restore needs about %d and a reserve of %d" % (free, needed, unit["reserve_bytes"]),
             "give the target more space",
         )
+
+
+def _later(reader, plan, work):
+    def job():
+        plan["paths"], size = fetch(reader, plan, work)
+        return size
+
+    return job
 
 
 def _told(plan):

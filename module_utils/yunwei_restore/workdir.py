@@ -83,7 +83,7 @@ class WorkDir:
     def fetched(self, item):
         """Return the state's dict of `item` once it was fetched; raises NotJudgedError before that."""
         found = self.state.get("items", {}).get(item) or {}
-        if not found.get("paths") or not found.get("manifest"):
+        if "paths" not in found:  # a file set of empty folders needs no payload at all
             raise NotJudgedError(item, "it was not fetched", "run the fetching step first")
         return found
 
