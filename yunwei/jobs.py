@@ -56,7 +56,12 @@ _JOBS = (
     ),
     Job("list-backups", "List accepted backups and their copies", launch=False),
     Job("verify-backups", "Read repositories back and compare them with their records", launch=False),
-    Job("drill-restore", "Restore a system onto an empty host, prove it equal, time it, destroy it", launch=False),
+    Job(
+        "drill-restore",
+        "Restore a system onto an empty host, prove it equal, time it, destroy it",
+        (Proof("system_restore", "drill_hosts"),),
+        launch=False,
+    ),
     Job("recover-system", "Restore a system, a database, a table or files for real", launch=False),
 )
 

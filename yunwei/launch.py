@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from yunwei import ledger, policy, proofs, runner
 from yunwei.jobs import Job
+from yunwei.ledger import Signer
+from yunwei.session import Intent
+from yunwei.shared_login import shared_login
+
+Afterwards = Callable[[dict[str, Any], Signer], None]
+"""Called with a run's document and what signs, while the run's login still lives."""
 
 
 @dataclass(frozen=True)
@@ -35,17 +41,34 @@ class Result:
         return int(self.document["exit_code"])
 
 
-def launch(request: Request, progress: runner.Progress) -> Result:
-    """Run a job, prove what it left unless it only looked, and return what was recorded.
+def launch(request: Request, progress: runner.Progress, afterwards: Afterwards | None = None) -> Result:
+    """Run a job under one login, prove what it left unless it only looked, and return what was recorded.
 
-    Raises `PolicyError` or `UsageError` before anything starts where policy or a name is wrong.
+    Raises:
+        PolicyError, UsageError: before anything starts, where policy or a name is wrong.
+        VaultError, LedgerError: no login, no record, no run.
     """
     systems = known_systems(request.inventory, request.systems)
-    outcome = runner.run(_to_launch(request, systems), progress)
-    document = _document(request, outcome)
-    if not request.check and document["exit_code"] == 0 and request.job.proofs:
-        _prove(request, systems, document)
+    intent = _intent(request)
+    with shared_login(intent) as login:
+        outcome = runner.run(_to_launch(request, systems), progress, intent.run_id, login.environment)
+        document = _document(request, outcome)
+        if not request.check and document["exit_code"] == 0 and request.job.proofs:
+            _prove(request, systems, document, login.client)
+        if afterwards:
+            afterwards(document, login.client)
     return Result(document)
+
+
+def _intent(request: Request) -> Intent:
+    return Intent(
+        run_id=runner.new_run_id(),
+        job=request.job.name,
+        playbook=str(request.job.playbook),
+        inventory=(runner.inventory_source(request.inventory).absolute(),),
+        check=request.check,
+        limit=request.limit,
+    )
 
 
 def known_systems(inventory: Path, asked: Sequence[str]) -> list[str]:
@@ -104,12 +127,11 @@ def _last_lines(output: str, count: int = 6) -> str:
     return "\n".join(lines[-count:])
 
 
-def _prove(request: Request, systems: Sequence[str], document: dict[str, Any]) -> None:
+def _prove(request: Request, systems: Sequence[str], document: dict[str, Any], signer: Signer) -> None:
     result = proofs.prove(request.job, request.inventory, systems)
-    document["verification"] = result.to_json()
-    document["verification"]["evidence_id"] = ledger.record_verification(
-        document["run_id"], request.inventory, result.to_json()
-    )
+    found = result.to_json()
+    evidence_id = ledger.record_verification(document["run_id"], request.inventory, found, signer)
+    document["verification"] = {**found, "evidence_id": evidence_id}
     if result.verdict == proofs.FAILED:
         document.update(status="failed", exit_code=1)
     elif result.verdict == proofs.COULD_NOT_JUDGE:

@@ -67,16 +67,16 @@ def new_run_id() -> str:
     return f"r-{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}-{secrets.token_hex(3)}"
 
 
-def run(launch: Launch, progress: Progress) -> Outcome:
+def run(launch: Launch, progress: Progress, run_id: str, login: Mapping[str, str] | None = None) -> Outcome:
     """Run a playbook to its end and return how Ansible ended.
 
-    No secret passes through here: ansible-runner writes variables and environment into its artifacts.
+    No secret passes through here, because ansible-runner writes variables and environment into its artifacts: `login`
+    only names the file of a login.
 
     Raises `RunnerError` where Ansible could not be started.
     """
     import ansible_runner  # noqa: PLC0415 - slow to import
 
-    run_id = new_run_id()
     artifacts = state_dir() / "runs"
     artifacts.mkdir(parents=True, exist_ok=True, mode=0o700)
     private = Path(tempfile.mkdtemp(prefix="yunwei-run-"))
@@ -91,7 +91,7 @@ def run(launch: Launch, progress: Progress) -> Outcome:
             limit=launch.limit,
             extravars=dict(launch.variables),
             cmdline=" ".join(_flags(launch)) or None,
-            envvars=environment(run_id),
+            envvars={**environment(run_id), **(login or {})},
             event_handler=watcher.handle,
             quiet=True,
             suppress_env_files=True,

@@ -36,7 +36,7 @@ def drill(options: argparse.Namespace) -> int:
     else:
         print(render_summary_text(document, options.lang))
         print(f"{data}\n{page}")
-    return outcome.EXIT_CODES[str(document["verdict"])]
+    return outcome.EXIT_CODES[str(document["verdict"])] or result.exit_code
 
 
 def recover(options: argparse.Namespace) -> int:

@@ -39,12 +39,15 @@ def hold(wish: Wish, progress: runner.Progress) -> tuple[launch.Result, dict[str
     """
     known = policy.load(wish.inventory)
     known.system(wish.system)
-    result = launch.launch(_request(wish), progress)
-    if not any("restore_id" in task["yunwei"] for task in result.document["results"]):
-        return result, None
-    document = _document(wish, known, result.document["run_id"])
-    _record(document)
-    return result, document
+    built: list[dict[str, Any]] = []
+
+    def afterwards(run: dict[str, Any], signer: ledger.Signer) -> None:
+        if any("restore_id" in task["yunwei"] for task in run["results"]):
+            built.append(_document(wish, known, run["run_id"]))
+            _record(built[0], signer)
+
+    result = launch.launch(_request(wish), progress, afterwards)
+    return result, built[0] if built else None
 
 
 def write(document: Mapping[str, Any], folder: Path, lang: str) -> tuple[Path, Path]:
@@ -103,13 +106,13 @@ def _forecast(document: Mapping[str, Any], earlier: list[Row]) -> dict[str, Any]
     return None if isinstance(found, str) else found
 
 
-def _record(document: Mapping[str, Any]) -> None:
-    """Record what the drill came to and the digest of its document, linked to its run; signed at the next start."""
+def _record(document: Mapping[str, Any], signer: ledger.Signer) -> None:
+    """Record what the drill came to and the digest of its document, linked to its run."""
     keys = ("system", "site", "host", "verdict", "drilled_bytes", "total_seconds", "rpo_seconds", "snapshot")
     run_id = str(document["evidence_id"])
     digest = hashlib.sha256(_text(document).encode("utf-8")).hexdigest()
     body = {"run_id": run_id, "document_sha256": digest, **{key: document[key] for key in keys}}
-    ledger.Ledger.open().append(RECORD, body, identifier=f"{run_id}/drill")
+    ledger.Ledger.open().append(RECORD, body, signer, f"{run_id}/drill")
 
 
 def _text(document: Mapping[str, Any]) -> str:
