@@ -118,6 +118,54 @@ def test_a_root_token_is_unmasked():
     assert vaultserver.decode_root(base64.b64encode(masked).decode().rstrip("="), password) == token
 
 
+@pytest.fixture
+def vault_folder(monkeypatch, tmp_path) -> Path:
+    """Return Vault's folder of a slot that was set up and filled, with memory and state below a folder of the test."""
+    (tmp_path / "memory").mkdir()
+    monkeypatch.setenv("YUNWEI_STATE", str(tmp_path / "state"))
+    monkeypatch.setattr("yunwei.lab.topology._SHARED_MEMORY", tmp_path / "memory")
+    monkeypatch.setattr(memory, "filesystem_of", lambda *_: "tmpfs")
+    slot = Slot("check")
+    vaultserver.discard_unusable(slot)
+    folder = slot.state_dir / "vault"
+    (folder / "raft").mkdir()
+    memory.write(vaultserver.filled_mark(slot), "x")
+    memory.write(slot.secrets_dir / "vault" / "unseal.json", "{}")
+    return folder
+
+
+def test_a_vault_with_its_unseal_key_is_kept(vault_folder):
+    before = memory.generation(Slot("check"))
+    vaultserver.discard_unusable(Slot("check"))
+    assert (vault_folder / "raft").is_dir()
+    assert memory.generation(Slot("check")) == before
+
+
+def test_when_memory_was_lost_vault_goes_and_every_host_is_stale(vault_folder):
+    before = memory.generation(Slot("check"))
+    memory.remove(Slot("check"))
+    vaultserver.discard_unusable(Slot("check"))
+    assert not (vault_folder / "raft").exists()
+    assert memory.generation(Slot("check")) != before
+
+
+def test_a_filled_vault_without_its_key_makes_every_host_stale(vault_folder):
+    before = memory.generation(Slot("check"))
+    (Slot("check").secrets_dir / "vault" / "unseal.json").unlink()
+    vaultserver.discard_unusable(Slot("check"))
+    assert not (vault_folder / "raft").exists()
+    assert memory.generation(Slot("check")) != before
+
+
+def test_a_first_start_killed_before_the_key_was_kept_costs_vault_only(vault_folder):
+    before = memory.generation(Slot("check"))
+    vaultserver.filled_mark(Slot("check")).unlink()
+    (Slot("check").secrets_dir / "vault" / "unseal.json").unlink()
+    vaultserver.discard_unusable(Slot("check"))
+    assert not (vault_folder / "raft").exists()
+    assert memory.generation(Slot("check")) == before
+
+
 def test_every_secret_that_a_job_fetches_is_made():
     made = vaultsetup.wanted_secrets()
     for system, hosts in SYSTEMS.items():

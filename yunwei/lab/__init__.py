@@ -72,6 +72,7 @@ def _host_part(host: Host, state: str) -> dict[str, str]:
 def _up(slot: Slot, log: Log) -> None:
     tools.require()
     with _only_one(slot, log):
+        vaultserver.discard_unusable(slot)
         keys.ensure(slot)
         with ThreadPoolExecutor(max_workers=2) as pool:
             vault = pool.submit(_step, log, "vault", lambda: _vault(slot))
@@ -79,10 +80,11 @@ def _up(slot: Slot, log: Log) -> None:
             _step(log, "hosts", lambda: _hosts(slot))
             vault.result()
             inventory.ensure(slot)
-            seeds = pool.submit(_step, log, "data", lambda: _named(seeding.ensure(slot), "seeded", "all there"))
+            # Accounts and data do not touch each other: databases fill while the playbooks run.
+            data = pool.submit(_step, log, "data", lambda: _named(seeding.ensure(slot), "seeded", "all there"))
             _step(log, "second site", lambda: preparing.prepare_miyun(slot))
-            seeds.result()
-        _step(log, "sources and backup server", lambda: preparing.prepare_hosts(slot))
+            _step(log, "sources and backup server", lambda: preparing.prepare_hosts(slot))
+            data.result()
         _step(log, "application", lambda: _ready(slot))
 
 

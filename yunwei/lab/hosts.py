@@ -187,6 +187,7 @@ def _carry_out(change: Change, generation: str) -> str:
     host = change.host
     if not (change.action in ("keep", "start") and _revive(change)):
         _remove([host.container])
+        keys.forget_connections(host)
         labels = ["--label", f"{_SPEC_LABEL}={spec_of(host)}", "--label", f"{_GENERATION_LABEL}={generation}"]
         engine.podman("run", "--detach", *labels, *run_arguments(host))
         _wait_for_ssh(host, _SSH_WAIT_SECONDS)

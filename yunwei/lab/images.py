@@ -7,7 +7,6 @@ import fcntl
 import hashlib
 import json
 import os
-import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
@@ -146,7 +145,7 @@ def _only_builder(log: Log) -> Iterator[None]:
             log("another start is making the images; waiting for it")
             fcntl.flock(lock, fcntl.LOCK_EX)
         for leftover in folder.glob("partial-*"):
-            shutil.rmtree(leftover, ignore_errors=True)
+            subprocess.run(engine.as_root(["rm", "-rf", "--one-file-system", str(leftover)]), check=False)
         yield
 
 
@@ -169,12 +168,11 @@ def _build(recipe: Recipe) -> str:
 
 
 def _bootstrap(recipe: Recipe, command: list[str], folder: Path) -> None:
-    environment = {**os.environ, "TMPDIR": str(folder), "LC_ALL": "C.UTF-8"}
+    # Through `env`: sudo hands no environment on.
+    command = engine.as_root(["env", f"TMPDIR={folder}", "LC_ALL=C.UTF-8", *command])
     log = folder / "log"
     with log.open("wb") as output:
-        done = subprocess.run(
-            engine.as_root(command), stdout=output, stderr=subprocess.STDOUT, env=environment, check=False
-        )
+        done = subprocess.run(command, stdout=output, stderr=subprocess.STDOUT, check=False)
     if done.returncode != 0:
         tail = "\n".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-15:])
         raise LabError(

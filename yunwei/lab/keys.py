@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 from pathlib import Path
 
 from cryptography.hazmat.primitives import serialization
@@ -81,6 +83,15 @@ def pin(slot: Slot, host_keys: dict[str, str]) -> None:
     """
     lines = [f"{slot.host(name).address} {key}\n" for name, key in sorted(host_keys.items())]
     memory.write(known_hosts(slot), "".join(lines))
+
+
+def forget_connections(host: Host) -> None:
+    """End Ansible's kept connections to a host that was made anew: they lead nowhere and would fail the next play."""
+    folder = Path(os.environ.get("ANSIBLE_HOME", "~/.ansible")).expanduser() / "cp"
+    for path in folder.glob(f"{host.address}-*"):
+        command = ["ssh", "-F", "/dev/null", "-O", "exit", "-o", f"ControlPath={path}", host.address]
+        subprocess.run(command, capture_output=True, timeout=20, check=False)
+        path.unlink(missing_ok=True)
 
 
 def write_ssh_config(slot: Slot) -> Path:

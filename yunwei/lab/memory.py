@@ -59,8 +59,13 @@ def generation(slot: Slot) -> str:
     """
     mark = ensure_folder(slot) / "generation"
     if not mark.is_file():
-        write(mark, secrets.token_hex(8))
+        begin_generation(slot)
     return mark.read_text(encoding="utf-8").strip()
+
+
+def begin_generation(slot: Slot) -> None:
+    """Give the slot another mark: its hosts and its Vault are then made anew."""
+    write(ensure_folder(slot) / "generation", secrets.token_hex(8))
 
 
 def remove(slot: Slot) -> None:

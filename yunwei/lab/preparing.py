@@ -14,7 +14,10 @@ from yunwei.lab import engine, inventory, memory
 from yunwei.lab.topology import Slot
 from yunwei.paths import content_root
 
-_CODE = ("playbooks", "roles", "library", "module_utils", "plugins", "yunwei/source")
+_PACKAGE = Path(__file__).resolve().parent.parent
+# What decides how the hosts are prepared: the content that Ansible reads, and the parts of the package it calls.
+_CONTENT = ("playbooks", "roles", "library", "module_utils", "plugins")
+_CODE = ("source", "policy", "work")
 
 
 def prepare_miyun(slot: Slot) -> str:
@@ -49,7 +52,11 @@ def _ensure(slot: Slot, name: str, hosts: Path) -> str:
 
 def _run(slot: Slot, playbook: Path, hosts: Path) -> None:
     log = slot.state_dir / f"{playbook.stem}.log"
-    environment = {**os.environ, "ANSIBLE_CONFIG": str(content_root() / "ansible.cfg"), "YUNWEI_LAB_SLOT": slot.name}
+    # A login or run that the caller set for a command of his is not the lab's.
+    inherited = {
+        name: value for name, value in os.environ.items() if name not in ("YUNWEI_LOGIN_FILE", "YUNWEI_RUN_ID")
+    }
+    environment = {**inherited, "ANSIBLE_CONFIG": str(content_root() / "ansible.cfg"), "YUNWEI_LAB_SLOT": slot.name}
     command = [str(Path(sys.executable).parent / "ansible-playbook"), "-i", str(hosts / "hosts.yml"), str(playbook)]
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("wb") as output:
@@ -70,7 +77,8 @@ def _run(slot: Slot, playbook: Path, hosts: Path) -> None:
 def _digest(slot: Slot, hosts: Path) -> str:
     """Return a digest of code, inventory, public keys and the very containers: all that preparing depends on."""
     total = hashlib.sha256()
-    folders = [content_root() / name for name in _CODE] + [hosts, slot.secrets_dir / "public"]
+    folders = [content_root() / name for name in _CONTENT] + [_PACKAGE / name for name in _CODE]
+    folders += [hosts, slot.secrets_dir / "public"]
     for path in _files(folders):
         total.update(f"{path}\0".encode("utf-8", "surrogateescape") + hashlib.sha256(path.read_bytes()).digest())
     containers = engine.podman("ps", "--all", "--no-trunc", "--format", "{{.ID}} {{.Names}}").stdout.decode("utf-8")

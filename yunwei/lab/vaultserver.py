@@ -74,22 +74,34 @@ def status(slot: Slot) -> str:
     return "sealed" if health["sealed"] else "open"
 
 
-def ensure(slot: Slot) -> str | None:
-    """Bring Vault up and unsealed; return the first root token when it was made just now, else None.
+def discard_unusable(slot: Slot) -> None:
+    """Throw away what nobody can open any more, before anything else of the slot is looked at.
 
-    What lies on disk without its unseal key (memory was lost, or a kill came in between) cannot be opened by
-    anybody: it is thrown away and made anew. Raises LabError.
+    Storage of a generation whose secrets memory has lost, and storage without an unseal key, which a kill during the
+    first start leaves. If that Vault was filled, what its secrets protected is lost too: a new generation begins.
     """
-    _discard_foreign(slot)
-    start(slot)
-    root_token = None
-    if not _health(slot)["initialized"]:
-        root_token = _initialise(slot)
-    elif not _unseal_file(slot).is_file():
+    mark = _folder(slot) / "generation"
+    lost = (_folder(slot) / "raft").exists() and not _unseal_file(slot).is_file()
+    if lost and filled_mark(slot).is_file():
+        memory.begin_generation(slot)
+    wanted = memory.generation(slot)
+    foreign = _folder(slot).exists() and not (mark.is_file() and mark.read_text(encoding="utf-8") == wanted)
+    if lost or foreign:
         destroy(slot)
-        return ensure(slot)
+    memory.write(mark, wanted)
+
+
+def ensure(slot: Slot) -> str | None:
+    """Bring Vault up and unsealed; return its first root token when it was made just now. Raises LabError."""
+    start(slot)
+    root_token = None if _health(slot)["initialized"] else _initialise(slot)
     unseal(slot)
     return root_token
+
+
+def filled_mark(slot: Slot) -> Path:
+    """Path of the file that says from which set-up Vault was filled."""
+    return _folder(slot) / "filled"
 
 
 def start(slot: Slot) -> None:
@@ -162,15 +174,6 @@ def destroy(slot: Slot) -> None:
     for path in (slot.secrets_dir / "logins", slot.secrets_dir / "public"):
         shutil.rmtree(path, ignore_errors=True)
     _unseal_file(slot).unlink(missing_ok=True)
-
-
-def _discard_foreign(slot: Slot) -> None:
-    """Throw away storage that belongs to secrets which memory no longer holds."""
-    mark = _folder(slot) / "generation"
-    wanted = memory.generation(slot)
-    if _folder(slot).exists() and not (mark.is_file() and mark.read_text(encoding="utf-8") == wanted):
-        destroy(slot)
-    memory.write(mark, wanted)
 
 
 def _initialise(slot: Slot) -> str:

@@ -6,10 +6,8 @@ import contextlib
 import hashlib
 import json
 import secrets
-import shutil
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 from yunwei import vault_policies
@@ -54,7 +52,7 @@ def ensure(slot: Slot, root_token: str | None) -> bool:
         _write_policies(vault)
         _write_identities(slot, vault)
         _write_secrets(slot, vault)
-    memory.write(_mark(slot), _digest())
+    memory.write(vaultserver.filled_mark(slot), _digest())
     return True
 
 
@@ -154,7 +152,7 @@ def _store(vault: VaultApi, path: str, body: dict[str, Any]) -> None:
 
 def _is_done(slot: Slot) -> bool:
     """Tell whether Vault was filled from this very set-up and its login files are still there."""
-    mark = _mark(slot)
+    mark = vaultserver.filled_mark(slot)
     if not mark.is_file() or mark.read_text(encoding="utf-8") != _digest():
         return False
     names = [PERSON, *wanted_policies()]
@@ -166,12 +164,3 @@ def _is_done(slot: Slot) -> bool:
 def _digest() -> str:
     text = json.dumps([wanted_policies(), wanted_secrets(), _TOKEN, MOUNT, TRANSIT_KEY], sort_keys=True)
     return hashlib.sha256(text.encode("utf-8")).hexdigest()
-
-
-def _mark(slot: Slot) -> Path:
-    return slot.state_dir / "vault" / "filled"
-
-
-def forget_logins(slot: Slot) -> None:
-    """Remove the login files, so that the next `ensure` makes new ones."""
-    shutil.rmtree(slot.secrets_dir / "logins", ignore_errors=True)
