@@ -88,5 +88,5 @@ def _digest(slot: Slot, hosts: Path) -> str:
 
 
 def _files(folders: Iterable[Path]) -> list[Path]:
-    found = [path for folder in folders for path in folder.rglob("*")]
-    return sorted(path for path in found if path.is_file() and "__pycache__" not in path.parts)
+    found = [path for folder in folders for path in folder.rglob("*") if path.is_file() and path.suffix != ".md"]
+    return sorted(path for path in found if not {"__pycache__", "verify"} & set(path.parts))
