@@ -21,7 +21,7 @@ class CommandError(Exception):
 
     def __init__(self, program, code, stderr):
         """Keep what the program said."""
-        Exception.__init__(self, "%s ended with code %s: %s" % (program, code, last_line(stderr)))
+        Exception.__init__(self, "%s ended with code %s: %s" % (program, code, telling_line(stderr)))
         self.program = program
         self.code = code
         self.stderr = stderr
@@ -91,13 +91,13 @@ def last_line(text):
     return lines[-1][:500] if lines else "it said nothing"
 
 
-def user_exists(name):
-    """Return whether the host knows the account `name`."""
-    try:
-        pwd.getpwnam(name)
-    except KeyError:
-        return False
-    return True
+def telling_line(text):
+    """Return the first line of `text` that names an error, else the last one."""
+    for word in ("ERROR:", "FATAL:", "PANIC:", "error:"):
+        for line in text.splitlines():
+            if word in line:
+                return line.strip()[:500]
+    return last_line(text)
 
 
 def _identity(user):

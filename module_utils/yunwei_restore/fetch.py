@@ -5,6 +5,7 @@ from __future__ import absolute_import, division, print_function
 __metaclass__ = type
 
 import errno
+import functools
 import os
 import time
 
@@ -24,14 +25,14 @@ def run(unit, host, secrets, report, work):
     with site.SiteReader(unit, host, secrets, work.part("fetch", "cache")) as reader:
         with report.phases.run("locate") as phase:
             locator = Locator(reader, unit, work, time.time())
-            plans = [locator.plan(item) for item in items]
+            plans = parallel.both([functools.partial(locator.plan, item) for item in items])
             phase.bytes = sum(plan["manifest_bytes"] for plan in plans)
             report.facts.update(ignored=locator.ignored[:100], ledger_asked=bool(unit["accepted"]))
             report.facts["records"] = dict((plan["item"], _told(plan)) for plan in plans)
             report.facts["newest"] = dict((plan["item"], plan["newest"]) for plan in plans)
             demand_space(unit, plans, work.path)
         with report.phases.run("fetch") as phase:
-            phase.bytes = sum(parallel.both([_later(reader, plan, work) for plan in plans]))
+            phase.bytes = sum(parallel.both([functools.partial(_fetch_into, reader, plan, work) for plan in plans]))
             for plan in plans:
                 work.item(plan["item"]).update(plan)
             work.save()
@@ -144,12 +145,9 @@ def demand_space(unit, plans, path):
         )
 
 
-def _later(reader, plan, work):
-    def job():
-        plan["paths"], size = fetch(reader, plan, work)
-        return size
-
-    return job
+def _fetch_into(reader, plan, work):
+    plan["paths"], size = fetch(reader, plan, work)
+    return size
 
 
 def _told(plan):

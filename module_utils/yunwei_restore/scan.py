@@ -47,8 +47,8 @@ def database_servers():
     """Return the ids of PostgreSQL server processes (the one process of each cluster that has children)."""
     found = []
     for folder in glob.glob("/proc/[0-9]*"):
-        program = os.path.basename(_link(folder + "/exe").replace(" (deleted)", ""))
-        if program in ("postgres", "postmaster", "kingbase") and b"-D" in _read(folder + "/cmdline").split(b"\0"):
+        words = _read(folder + "/cmdline").split(b"\0")
+        if os.path.basename(words[0]) in (b"postgres", b"postmaster", b"kingbase") and b"-D" in words:
             found.append(int(os.path.basename(folder)))
     return sorted(found)
 
@@ -142,13 +142,6 @@ def _read(path):
             return stream.read()
     except (OSError, IOError):
         return b""  # the process is gone, or the kernel has no such table
-
-
-def _link(path):
-    try:
-        return os.readlink(path)
-    except OSError:
-        return ""
 
 
 def mounts_below(path):

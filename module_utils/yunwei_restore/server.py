@@ -71,7 +71,9 @@ class Server:
 
     def rows(self, query, database="postgres"):
         """Return the rows of `query` (one statement) as a list of dicts."""
-        text = "SELECT coalesce(json_agg(row_to_json(one)), '[]') FROM (%s) AS one;\n" % query.rstrip("; \n")  # noqa: S608
+        # The alias must be no column's name: PostgreSQL would silently take that column alone.
+        whole = "SELECT coalesce(json_agg(row_to_json(yunwei_row)), '[]') FROM (%s) AS yunwei_row;\n"
+        text = whole % query.rstrip("; \n")
         return json.loads(self.script("SET client_encoding = 'UTF8';\n" + text, database))
 
     def databases(self):
