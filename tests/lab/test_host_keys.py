@@ -74,7 +74,9 @@ def test_ansible_playbook_refuses(lab, swapped, tmp_path):
 
 def test_ansible_runner_refuses(lab, swapped, tmp_path):
     def ends_with(inventory: Path) -> int:
-        return runner.run(runner.Launch(_play(tmp_path), inventory, {}), lambda *_: None, runner.new_run_id()).return_code
+        return runner.run(
+            runner.Launch(_play(tmp_path), inventory, {}), lambda *_: None, runner.new_run_id()
+        ).return_code
 
     assert ends_with(lab.inventory) == 0
     assert ends_with(swapped) == 4

@@ -7,8 +7,9 @@ DRILL_PORT = 55432
 
 
 def test_no_work_folder_of_a_restore_is_left(host):
-    folder = host.file(WORK_FOLDER)
-    assert not folder.exists or folder.listdir() == []
+    with host.sudo():
+        folder = host.file(WORK_FOLDER)
+        assert not folder.exists or folder.listdir() == []
 
 
 def test_nothing_listens_on_the_port_of_the_drills_server(host):
