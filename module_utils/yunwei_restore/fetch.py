@@ -9,8 +9,8 @@ import functools
 import os
 import time
 
-from . import extract, glue, locate, parallel, site, workdir
-from .errors import BadBackupError, NotJudgedError
+from . import extract, glue, locate, parallel, site, tables, workdir
+from .errors import BadBackupError, NotJudgedError, RefusedError
 from .hosttools import clock, process
 from .manifest import Manifest, check_record, moment
 
@@ -83,11 +83,7 @@ class Locator:
         manifest = Manifest(path, item["item"])
         record = manifest.record
         check_record(record, self._unit["system"], item["item"])
-        if item["kind"] == "files":
-            entries = extract.chosen(manifest.files(item["paths"]), self._unit["part"]["files"])
-            wanted, content = extract.payloads_needed(entries), sum(_size(line) for _path, line in entries)
-        else:
-            wanted, content = [record["payload"]["snapshot"]], _database_bytes(manifest)
+        wanted, content = _wanted(item, manifest, self._unit["part"])
         payloads = [_payload(self._found[item["item"]], one, record, item["item"]) for one in wanted]
         return {
             "item": item["item"],
@@ -153,6 +149,18 @@ def _fetch_into(reader, plan, work):
 def _told(plan):
     keys = ("record", "run", "snapshot_at", "manifest_sha256")
     return dict([(key, plan[key]) for key in keys], payloads=[payload["id"] for payload in plan["payloads"]])
+
+
+def _wanted(item, manifest, part):
+    """Return (payload ids that are needed, bytes that the restore will take); raises RefusedError for an empty part."""
+    if item["kind"] == "files":
+        entries = extract.chosen(manifest.files(item["paths"]), part["files"])
+        if part["files"] and not entries:
+            raise RefusedError(part["files"], "no file of the backup fits", "the glob is held against absolute paths")
+        return extract.payloads_needed(entries), sum(_size(line) for _path, line in entries)
+    if part["table"]:
+        tables.find_line(manifest.lines(), part["table"])
+    return [manifest.record["payload"]["snapshot"]], _database_bytes(manifest)
 
 
 def _payload(kinds, payload, record, item):

@@ -7,7 +7,6 @@ __metaclass__ = type
 import os
 
 from . import extract, glue, in_the_way
-from .errors import RefusedError
 from .manifest import Manifest
 
 
@@ -28,8 +27,6 @@ def run(unit, host, report, work):
                 report.facts.setdefault("safety_copies", []).extend(new for _old, new in moved)
             phase.bytes += extract.extract(entries, state["paths"], root, item["item"])
             count += len(entries)
-    if not count:
-        raise RefusedError(pattern, "no file of the backup fits", "the glob is held against absolute paths")
     report.facts["restored_entries"] = count
     return True
 

@@ -25,7 +25,7 @@ WHERE s.nspname =%s AND c.relname =%s AND a.attnum > 0 AND NOT a.attisdropped OR
 def run(unit, dump, report, work):
     """Bring `part.table` of the unit of work back into `part.into_schema` of the living database; returns True."""
     part = unit["part"]
-    line = find_line(dump, part["table"])
+    line = find_line(dump.lines, part["table"])
     with report.phases.run("create_instance"):
         target = server.existing(dump.port)
         scratch = scratch_name(work)
@@ -43,9 +43,9 @@ def run(unit, dump, report, work):
     return True
 
 
-def find_line(dump, table):
-    """Return the manifest's line of `table` ("schema.name"); raises RefusedError naming what there is."""
-    lines = [line for line in dump.lines if line.get("t") == "table"]
+def find_line(lines, table):
+    """Return the line of `table` ("schema.name") of the manifest `lines`; raises RefusedError naming what there is."""
+    lines = [line for line in lines if line.get("t") == "table"]
     for line in lines:
         if "%(schema)s.%(name)s" % line == table:
             return line

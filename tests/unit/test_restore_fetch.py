@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from yunwei_host import faults
 from yunwei_restore import fetch, site, workdir
-from yunwei_restore.errors import BadBackupError, NotJudgedError
+from yunwei_restore.errors import BadBackupError, NotJudgedError, RefusedError
 from yunwei_restore.report import Report
 
 PASSWORD = "correct horse 中文 '\"$"  # noqa: S105 - of a repository made here
@@ -62,7 +62,7 @@ class Site:
         item = {"item": ITEM, "slug": "database-m", "kind": "database", "name": "m", "record": None, "paths": []}
         unit = {"system": "s", "restore_id": "r-1", "mode": "drill", "site": "local", "remote": None}
         unit |= {"repository": str(self.path), "backup_server": "here", "accepted": None, "reserve_bytes": 0}
-        unit |= {"items": [{**item, "target_host": "here"}], "part": {"files": None}}
+        unit |= {"items": [{**item, "target_host": "here"}], "part": {"files": None, "table": None}}
         return {**unit, **changes}
 
     def fetch(self, password=PASSWORD, **changes):
@@ -171,4 +171,11 @@ def test_too_little_space_is_told_before_anything_is_fetched(at):
     at.manifest()
     with pytest.raises(NotJudgedError, match=r"disk: \d+ bytes are free"):
         at.fetch(reserve_bytes=1 << 60)
+    assert not list(Path(at.work.part("fetch")).glob("*.payload"))
+
+
+def test_a_table_that_is_not_in_the_backup_is_refused_before_anything_is_fetched(at):
+    at.manifest()
+    with pytest.raises(RefusedError, match="no such table"):
+        at.fetch(part={"files": None, "table": "public.nonsense"})
     assert not list(Path(at.work.part("fetch")).glob("*.payload"))
