@@ -14,6 +14,7 @@ from .errors import BadBackupError, NotJudgedError
 from .hosttools import clock
 
 CLOCK_TOLERANCE_SECONDS = 600
+_FRACTION = re.compile(r"\.\d+")
 
 
 def sort_snapshots(listed, system):
@@ -100,7 +101,7 @@ def _read_snapshot(entry):
     tags = dict(tag.split(":", 1) for tag in entry.get("tags") or [] if ":" in tag)
     flags = [tag for tag in entry.get("tags") or [] if ":" not in tag]
     try:
-        when = clock.moment(entry.get("time", ""))
+        when = clock.moment(entry.get("time", "")) + float("0" + (_FRACTION.findall(entry["time"]) or [".0"])[0])
     except ValueError:
         when = None
     return {
