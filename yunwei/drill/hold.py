@@ -33,7 +33,7 @@ class Wish:
 
 
 def hold(wish: Wish, progress: runner.Progress) -> tuple[launch.Result, dict[str, Any] | None]:
-    """Run a drill; return the run's result and the drill's document, None where the gate let nothing start.
+    """Run a drill; return the run's result and the drill's document, None where it was refused.
 
     Raises as `launch.launch`; `LedgerError` where the drill cannot be recorded.
     """
@@ -42,7 +42,7 @@ def hold(wish: Wish, progress: runner.Progress) -> tuple[launch.Result, dict[str
     built: list[dict[str, Any]] = []
 
     def afterwards(run: dict[str, Any], signer: ledger.Signer) -> None:
-        if any("restore_id" in task["yunwei"] for task in run["results"]):
+        if run["status"] != "refused" and any("restore_id" in task["yunwei"] for task in run["results"]):
             built.append(_document(wish, known, run["run_id"]))
             _record(built[0], signer)
 
