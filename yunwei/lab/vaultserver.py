@@ -205,13 +205,23 @@ def _launch(slot: Slot) -> None:
 
 
 def _refuse_taken_port(slot: Slot) -> None:
-    """Tell early when another program, or this slot's Vault of another state folder, holds the port."""
-    with socket.socket() as probe:
-        if probe.connect_ex(("127.0.0.1", slot.vault_port)) == 0:
+    """Tell early when another program, or this slot's Vault of another state folder, holds the port.
+
+    A killed server gives its port back a moment after it has left the list of processes.
+    """
+    deadline = time.monotonic() + 5
+    while _port_answers(slot):
+        if time.monotonic() > deadline:
             raise LabError(
                 f"Port {slot.vault_port} of this machine is taken, but not by the Vault of {_folder(slot)}. "
                 "End what listens there; if the lab was made with another YUNWEI_STATE, use that one."
             )
+        time.sleep(0.05)
+
+
+def _port_answers(slot: Slot) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", slot.vault_port)) == 0
 
 
 def _write_configuration(slot: Slot) -> None:
