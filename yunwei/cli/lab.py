@@ -27,7 +27,7 @@ def down(_options: argparse.Namespace) -> int:
 
 def reset(options: argparse.Namespace) -> int:
     """Make one host, or every host, anew."""
-    lab.reset(_slot(), options.host)
+    lab.reset(_slot(), options.host, show.say)
     return 0
 
 
