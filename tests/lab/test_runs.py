@@ -113,20 +113,15 @@ def test_a_stopped_vault_is_told_apart_from_a_sealed_one(lab):
 
 def test_the_second_starter_is_told_who_holds_the_system(lab):
     environment = {**os.environ, "YUNWEI_INVENTORY": str(lab.inventory)}
-    first = subprocess.Popen(
-        [str(BIN / "yunwei"), "run", "back-up", "--now", "--system", "mediation"],
-        env=environment,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    assert first.stderr is not None
-    for line in first.stderr:
-        if "Issue the permit" in line:
-            break
-    second = lab.run("run", "sync-to-miyun", "--system", "mediation")
-    first.stderr.read()
-    assert first.wait() == 0
+    command = [str(BIN / "yunwei"), "run", "back-up", "--now", "--system", "mediation"]
+    with subprocess.Popen(
+        command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    ) as first:
+        assert first.stderr is not None
+        next(line for line in first.stderr if "Issue the permit" in line)
+        second = lab.run("run", "sync-to-miyun", "--system", "mediation")
+        first.stderr.read()
+    assert first.returncode == 0
     assert second.returncode == 3
     assert "back-up" in second.stderr
 
