@@ -14,9 +14,7 @@ EXTENSION = """pg_restore: from TOC entry 2; 3079 16390 EXTENSION citext (no own
 pg_restore: error: could not execute query: ERROR:  extension "citext" is not available
 DETAIL:  Could not open extension control file "/usr/share/postgresql/15/extension/citext.control": No such file.
 """
-OLD_EXTENSION = (
-    'pg_restore: [archiver (db)] ERROR:  could not open extension control file "/x/hstore.control"'
-)
+OLD_EXTENSION = 'pg_restore: [archiver (db)] ERROR:  could not open extension control file "/x/hstore.control"'
 DUPLICATE = """pg_restore: from TOC entry 3210; 2606 16440 CONSTRAINT people people_pkey app
 pg_restore: error: could not execute query: ERROR:  could not create unique index "people_pkey"
 DETAIL:  Key (id)=(1) is duplicated.
