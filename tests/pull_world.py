@@ -6,23 +6,28 @@ come from the real source program). What it should do wrong is written in a file
 
 from __future__ import annotations
 
+import atexit
 import json
+import os
+import shutil
+import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+import tempfile
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from yunwei_host import backup, hostlock
+from yunwei_host import backup, copy, hostlock, rundir
 from yunwei_host.records import RecordStore
 from yunwei_host.restic import Repository
-
-from yunwei.paths import content_root
 
 FIXTURES = Path(__file__).parent / "fixtures"
 DUMP = FIXTURES / "pg_dump_small.dump"
 PASSWORD = 'a \'$word {{ with }} "all" 密'  # noqa: S105  (of a repository in a test's folder)
+FAR_PASSWORD = "of miyun"  # noqa: S105
 
 
 class World:
@@ -36,6 +41,10 @@ class World:
         self._install_ssh(monkeypatch)
         (base / "locks").mkdir()
         monkeypatch.setattr(hostlock, "FOLDER", str(base / "locks"))
+        # Short, because the agent's socket is in there: a socket's path ends at 107 bytes.
+        self.tmpfs = tempfile.mkdtemp(prefix="yw-", dir="/dev/shm")
+        atexit.register(shutil.rmtree, self.tmpfs, ignore_errors=True)
+        monkeypatch.setattr(rundir, "TMPFS", self.tmpfs)
         self.secrets = {"repository-local": {"password": PASSWORD}, "source-db1": _key_pair(base)}
         self.work = self._work()
         self.store = RecordStore(self.work["records"])
@@ -45,9 +54,21 @@ class World:
         folder = self.base / "bin"
         folder.mkdir()
         ssh = folder / "ssh"
-        ssh.write_text(f'#!/bin/sh\nexec {sys.executable} {FIXTURES}/fake_source.py {self.base} "$@"\n')
+        ssh.write_text(
+            f'#!/bin/sh\ncase "$*" in *site-miyun*) part=site;; *) part=source;; esac\n'
+            f'exec {sys.executable} {FIXTURES}/fake_$part.py {self.base} "$@"\n'
+        )
         ssh.chmod(0o755)
-        monkeypatch.setenv("PATH", f"{folder}:{_path()}")
+        monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
+        restic = folder / "restic"
+        restic.write_text(
+            # Real restic; only the keys that it makes are made cheap to open, which else costs half a second each time.
+            f'#!/bin/sh\ncase " $* " in *" init "*) /usr/bin/restic "$@" || exit\n'
+            f"exec {sys.executable} {FIXTURES}/cheap_key.py {self.base};; esac\n"
+            'exec /usr/bin/restic "$@"\n'
+        )
+        restic.chmod(0o755)
+        (self.base / "passwords.json").write_text(json.dumps([PASSWORD, FAR_PASSWORD]))
         self.misbehave()
 
     def _work(self) -> dict[str, Any]:
@@ -138,15 +159,81 @@ def _listing(folder: Path) -> list[tuple[str, int, int]]:
     return sorted((str(path), path.lstat().st_size, path.lstat().st_mtime_ns) for path in folder.rglob("*"))
 
 
+def _make_key(path: Path) -> None:
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(path)], check=True)
+
+
 def _key_pair(base: Path) -> dict[str, str]:
-    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(base / "key")], check=True)
+    _make_key(base / "key")
     return {"private_key": (base / "key").read_text(), "public_key": (base / "key.pub").read_text()}
 
 
-def _path() -> str:
-    import os
+class TwoSites(World):
+    """The same with a second site, whose receipts the real program signs."""
 
-    return os.environ["PATH"]
+    def __init__(self, base: Path, monkeypatch: Any) -> None:
+        super().__init__(base, monkeypatch)
+        for name in ("miyun/mediation", "remembered"):
+            (base / name).mkdir(parents=True)
+        _make_key(base / "receipt_key")
+        monkeypatch.setattr(copy, "CACHE", str(base / "cache"))
+        self.site_misbehaves()
+        self.secrets["repository-miyun"] = {"password": FAR_PASSWORD}
+        self.secrets["miyun-append"] = self.secrets["source-db1"]
+        self.far = Repository(str(base / "miyun" / "mediation"), FAR_PASSWORD)
+        remote = {
+            "site": "miyun",
+            "address": "198.51.100.139",
+            "port": 22,
+            "user": "miyun-append",
+            "path": "/srv/miyun/mediation",
+            "secret": "miyun-append",
+            "repository_secret": "repository-miyun",
+            "host_keys": ["198.51.100.139 ssh-ed25519 AAAA"],
+            "receipt_public_key": (base / "receipt_key.pub").read_text(),
+        }
+        self.sync_work = {
+            **{name: self.work[name] for name in ("system", "repository", "records", "time")},
+            "items": [item["item"] for item in self.work["items"]],
+            "remote": remote,
+            "bandwidth_kib_per_second": 0,
+        }
+
+    def site_misbehaves(self, **how: Any) -> None:
+        """Tell the second site what to do wrong from now on; nothing: answer well."""
+        (self.base / "site.json").write_text(json.dumps(how))
+
+    def sync(self, **changes: Any) -> dict[str, Any]:
+        """Run a sync as the module does and return its summary with `changed` added."""
+        permit = {**self.permit(), "job": "sync-to-miyun"}
+        summary, changed = copy.sync({**self.sync_work, **changes}, permit, self.secrets)
+        json.dumps(summary)
+        return {**summary, "changed": changed}
+
+    def preview_sync(self) -> dict[str, Any]:
+        summary: dict[str, Any] = copy.preview(self.sync_work, self.secrets)
+        return summary
 
 
-SOURCE_PROGRAM = content_root() / "yunwei" / "source" / "yunwei_source.py"
+def killed(act: Callable[[], object], when: Callable[[], bool] | None = None) -> None:
+    """Run `act` in a process of its own that dies by SIGKILL: when `when` says so, else by itself."""
+    child = os.fork()
+    if not child:
+        try:
+            act()
+        finally:
+            os._exit(0)
+    deadline = time.time() + 120
+    while when and not when():
+        assert time.time() < deadline, "the moment to kill it did not come"
+        time.sleep(0.01)
+    if when:
+        os.kill(child, signal.SIGKILL)
+    _, status = os.waitpid(child, 0)
+    assert os.WIFSIGNALED(status), "it was not killed"
+    assert os.WTERMSIG(status) == signal.SIGKILL
+
+
+def die(*_: object, **__: object) -> None:
+    """Take the place of a step: end this process as a power cut would."""
+    os.kill(os.getpid(), signal.SIGKILL)

@@ -23,7 +23,7 @@ def plan_items(work, records, snapshots, now):
 
 
 def _plan_item(item, work, records, there, now):
-    step = {"item": item, "status": "due", "reason": "asked for", "baseline": None}
+    step = {"item": item, "status": "due", "reason": "asked for", "baseline": None, "record": None}
     if item["no_driver"] or (item["kind"] == "database" and not has_reader(item["engine"])):
         return dict(step, status="could not judge", reason=item["no_driver"] or "no driver for %s" % item["engine"])
     ours = [record for record in records if record["item"] == item["item"] and not record.get("damaged")]
@@ -33,7 +33,7 @@ def _plan_item(item, work, records, there, now):
     if started and not work["now"]:
         newest = started[-1]
         reason = "backed up at %s, next due %s" % (newest["started"], item["schedule"]["next_due"])
-        return dict(step, status="not due", reason=reason, record=newest["record_id"])
+        return dict(step, status="not due", reason=reason, record=newest)
     if not work["now"]:
         step["reason"] = "no accepted backup since %s" % item["schedule"]["last_scheduled"]
     step["baseline"] = choose_baseline(records, item, there, now)
@@ -64,7 +64,9 @@ def line_of(step):
         "item": item["item"],
         "status": step["status"],
         "reason": step["reason"],
-        "record": step.get("record"),
+        # The manifest's digest is told every time: the run that made the backup may have died before it could.
+        "record": step["record"]["record_id"] if step["record"] else None,
+        "manifest_sha256": step["record"]["manifest_sha256"] if step["record"] else None,
         "builds_on": step["baseline"]["record_id"] if step["baseline"] else None,
         "next_due": item["schedule"]["next_due"],
     }

@@ -10,7 +10,7 @@ import time
 
 from .clock import stamp
 from .copyplan import ids_at_site, plan_copy, proof
-from .faults import FaultError
+from .faults import FaultError, RefusedByPolicyError
 from .hostlock import HostLock
 from .receipt import demand_about, harmful, read_receipt
 from .records import RecordStore
@@ -19,6 +19,8 @@ from .repository import open_local
 from .resticlock import clear_dead_locks
 from .retention import is_proven_at
 from .rundir import make_run_folder, remove_run_folder, sweep_run_folders
+
+_NOTE = "sync"
 
 
 def sync(work, permit, secrets):
@@ -96,9 +98,9 @@ class Copying:
             return dict(self._told(plan), receipt=None), False
         if snapshots is None:
             far.init(self.local)
-        locks = clear_dead_locks(far)
+        locks = self._clear_after_killed()
         if plan["snapshots"]:
-            far.copy_from(self.local, plan["snapshots"])
+            locks += self._copy(plan["snapshots"])
             snapshots = far.snapshots()
             self._demand_whole()
         there = ids_at_site(snapshots)
@@ -107,6 +109,26 @@ class Copying:
         summary = dict(self._told(plan, proven), receipt=_short(receipt, name), locks=locks)
         summary["seconds"] = round(time.time() - began, 3)
         return summary, bool(plan["snapshots"] or proven or locks)
+
+    def _clear_after_killed(self):
+        """Remove the locks that a killed sync left; asking for them on every run would cost more than it finds."""
+        if _NOTE not in self.store.pending():
+            return []
+        locks = clear_dead_locks(self.remote.repository) + clear_dead_locks(self.local)
+        self.store.settle(_NOTE)
+        return locks
+
+    def _copy(self, names):
+        """Copy under a note; return the locks that had to be removed first."""
+        far, locks = self.remote.repository, []
+        self.store.note(_NOTE, {"kind": "sync"})
+        try:
+            far.copy_from(self.local, names)
+        except RefusedByPolicyError:
+            locks = clear_dead_locks(far) + clear_dead_locks(self.local)
+            far.copy_from(self.local, names)
+        self.store.settle(_NOTE)
+        return locks
 
     def _plan(self, snapshots):
         records = self.store.load()

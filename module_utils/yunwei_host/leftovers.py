@@ -4,9 +4,14 @@ from __future__ import absolute_import, division, print_function
 
 __metaclass__ = type
 
+import os
+import re
+
 from .pull import manifest_in
 from .records import payloads_of
 from .space import used_bytes
+
+_UNFINISHED = re.compile(r"\A[0-9a-f]{64}-tmp-[0-9]+\Z")
 
 
 def clear_notes(repository, store):
@@ -17,13 +22,13 @@ def clear_notes(repository, store):
 
     Returns {"adopted": [record ids], "forgotten": [snapshot ids], "space": None | {"before", "after", "given_back"}}.
     """
-    notes = store.pending()
+    notes = dict((name, note) for name, note in store.pending().items() if note.get("kind") in ("pull", "retire"))
     done = {"adopted": [], "forgotten": [], "space": None}
     if not notes:
         return done
     snapshots = repository.snapshots()
     for name in sorted(notes):
-        if notes[name].get("kind") == "pull" and _adopt(repository, store, notes[name], snapshots):
+        if notes[name]["kind"] == "pull" and _adopt(repository, store, notes[name], snapshots):
             done["adopted"].append(notes[name]["record"]["record_id"])
             store.settle(name)
             del notes[name]
@@ -66,12 +71,21 @@ def useless_snapshots(notes, records, snapshots):
 
 
 def give_back(repository, snapshots):
-    """Forget `snapshots`, remove what nothing uses any more and return the measured space."""
+    """Forget `snapshots`, remove what nothing uses any more and return the measured space; nobody else may write."""
     before = used_bytes(repository.location)
     repository.forget(snapshots)
     repository.prune()
+    remove_unfinished(repository.location)
     after = used_bytes(repository.location)
     return {"before": before, "after": after, "given_back": before - after}
+
+
+def remove_unfinished(folder):
+    """Remove the files that a killed restic was writing: restic itself never looks at them again."""
+    for place, _, names in os.walk(folder):
+        for name in names:
+            if _UNFINISHED.match(name):
+                os.unlink(os.path.join(place, name))
 
 
 def unknown_snapshots(records, snapshots):

@@ -40,7 +40,8 @@ def share_repository(repository, group=READ_GROUP):
     except KeyError:
         return
     config = os.path.join(repository.location, "config")
-    if os.stat(config).st_gid == number:
+    found = os.stat(config)
+    if found.st_gid == number and found.st_mode & 0o040:
         return
     os.chown(os.path.dirname(repository.location), -1, number)
     for place, _, names in os.walk(repository.location):

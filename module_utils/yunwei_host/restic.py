@@ -22,6 +22,7 @@ from .faults import (
 from .process import SECRET
 
 BLOCK = 1 << 18
+_INHERITED = ("PATH", "HOME", "TMPDIR")
 _ID = re.compile(r"\A[0-9a-f]{64}\Z")
 _DAMAGE = re.compile(r"error|not match|not found|missing|damaged|invalid", re.IGNORECASE)
 _DAMAGED = ("repository contains errors", "LoadIndex returned errors")
@@ -182,7 +183,7 @@ class Repository:
 
     def _variables(self):
         wanted = {"RESTIC_PROGRESS_FPS": "0.01", "LC_ALL": "C.UTF-8"}
-        wanted.update((key, os.environ[key]) for key in ("PATH", "HOME", "TMPDIR") if key in os.environ)
+        wanted.update((key, os.environ[key]) for key in _INHERITED if key in os.environ)
         return wanted
 
     def _judge(self, code, err, what):

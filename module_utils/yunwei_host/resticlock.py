@@ -26,13 +26,13 @@ def judge_locks(locks, host, is_alive):
     return dead, [lock for lock in locks if lock not in dead]
 
 
-def clear_dead_locks(repository, grace_seconds=GRACE_SECONDS):
+def clear_dead_locks(repository, grace_seconds=None):
     """Remove the locks of dead processes of this host; return their ids.
 
     A lock whose owner lives, here or elsewhere, is waited for a little (the killed run's restic may be ending) and
     then refused by name: whoever removed it blindly could damage the repository.
     """
-    deadline = time.time() + grace_seconds
+    deadline = time.time() + (GRACE_SECONDS if grace_seconds is None else grace_seconds)
     while True:
         dead, others = judge_locks(repository.locks(), socket.gethostname(), restic_is_alive)
         if not others:

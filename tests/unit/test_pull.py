@@ -254,7 +254,7 @@ def _nothing_is_left(world):
     assert world.store.pending() == {}
     packs = [path for path in (Path(world.work["repository"]) / "data").rglob("*") if path.is_file()]
     assert packs == []
-    assert [name for name in os.listdir("/dev/shm") if name.startswith("yunwei-run-mediation-")] == []
+    assert os.listdir(world.tmpfs) == []
 
 
 def _age(tree):
