@@ -15,6 +15,7 @@ from tests.unit import source_runner
 FIXTURES = Path(__file__).parent / "fixtures" / "source"
 FOLDER = "/tmp/yunwei-test-source"
 PORT = 54399
+AS_POSTGRES = ("runuser", "-u", "postgres", "--")
 BIN = "/usr/lib/postgresql/15/bin"
 
 
@@ -49,19 +50,22 @@ class Cluster:
 
     def make(self) -> None:
         """Create and start the server."""
-        settings = f"-c listen_addresses= -c unix_socket_directories={self.folder} -p {PORT} -F -c max_wal_size=4GB"
         self.host.run("install", "-d", "-o", "postgres", "-m", "0755", self.folder)
-        self._as_postgres(f"{BIN}/initdb -D {self.folder}/data -U postgres -A trust -E UTF8 --locale=C.UTF-8")
-        self._as_postgres(
-            f"{BIN}/pg_ctl -D {self.folder}/data -l {self.folder}/log -w start -o {shlex.quote(settings)}"
-        )
+        options = ("-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8")
+        self.host.run(*AS_POSTGRES, f"{BIN}/initdb", "-D", f"{self.folder}/data", *options)
+        settings = ["listen_addresses=''", f"unix_socket_directories='{self.folder}'", f"port={PORT}", "fsync=off"]
+        text = "\n".join([*settings, "max_wal_size=4GB", ""]).encode()
+        self.host.run("tee", "-a", f"{self.folder}/data/postgresql.conf", stdin=text)
+        self.control("start")
+
+    def control(self, *words: str, check: bool = True) -> None:
+        """Run pg_ctl, such as `start`; nothing that it starts keeps our pipes."""
+        command = shlex.join([f"{BIN}/pg_ctl", "-D", f"{self.folder}/data", "-l", f"{self.folder}/log", "-w", *words])
+        self.host.run(*AS_POSTGRES, "sh", "-c", f"cd / && {command} >/dev/null 2>&1 </dev/null", check=check)
 
     def stop(self) -> None:
         """Stop the server at once."""
-        self._as_postgres(f"{BIN}/pg_ctl -D {self.folder}/data -m immediate stop", check=False)
-
-    def _as_postgres(self, command: str, check: bool = True) -> None:
-        self.host.run("runuser", "-u", "postgres", "--", "sh", "-c", f"cd / && {command}", check=check)
+        self.control("-m", "immediate", "stop", check=False)
 
     def psql(self, sql: str, database: str = "postgres", check: bool = True) -> str:
         """Run SQL; return what it printed."""

@@ -543,8 +543,8 @@ class PostgreSQL(object):
         watch = Worker(lambda: self._give_way(outside))
 
         def check():
-            manifest.check()
             watch.check()
+            manifest.check()
 
         pump(dump.output, answer, check)
         dump.finish(self._where, answer)
@@ -651,6 +651,7 @@ class PostgreSQL(object):
             for pid in since:
                 if (time.time() - since[pid]) * 1000 > self._milliseconds:
                     reason = "process %s of %s waited too long for our lock on %s" % tuple(waiting[pid])
+                    Child.stop_all()  # here, because the main thread may wait for a slow listener
                     raise Fault(self._where, reason, "start the backup again after that statement")
             time.sleep(min(1, self._milliseconds / 4000.0))
 
