@@ -8,6 +8,7 @@ import json
 import secrets
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from yunwei import vault_policies
@@ -115,10 +116,17 @@ def _write_role(slot: Slot, vault: VaultApi, name: str) -> None:
 def _write_secrets(slot: Slot, vault: VaultApi) -> None:
     for path, kind in wanted_secrets().items():
         held = _kept_or_new(vault, path, kind)
+        _, system, name = path.split("/")
         if kind == "key":
-            _, system, name = path.split("/")
             public = slot.secrets_dir / "public" / system / f"{name}.pub"
             memory.write(public, held["public_key"], 0o644)
+        elif name == "repository-miyun":
+            memory.write(_handed_over(slot, system), json.dumps(held))
+
+
+def _handed_over(slot: Slot, system: str) -> Path:
+    """Path of what the second site's administrator was handed in a sealed envelope, for that site's own retention."""
+    return slot.secrets_dir / "miyun-admin" / f"{system}.retention.json"
 
 
 def _kept_or_new(vault: VaultApi, path: str, kind: str) -> dict[str, str]:
@@ -157,6 +165,7 @@ def _is_done(slot: Slot) -> bool:
         return False
     names = [PERSON, *wanted_policies()]
     logins = all((slot.secrets_dir / "logins" / f"{name}.json").is_file() for name in names)
+    logins = logins and all(_handed_over(slot, system).is_file() for system in SYSTEMS)
     wanted = [path.split("/")[1:] for path, kind in wanted_secrets().items() if kind == "key"]
     return logins and all((slot.secrets_dir / "public" / a / f"{b}.pub").is_file() for a, b in wanted)
 
