@@ -34,6 +34,8 @@ def keys(host):
 
 
 def forced_commands(keys):
+    untied = [line for line in keys if not line.startswith('command="exec sudo -n ')]
+    assert not untied, f"keys without their forced command: {untied}"
     return [line.split('"')[1] for line in keys]
 
 
