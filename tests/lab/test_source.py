@@ -100,15 +100,18 @@ def test_one_systems_key_reaches_nothing_of_another(ssh):
     assert names == {"legalservice"}
 
 
-@pytest.mark.parametrize(
-    ("host", "command", "root"), [("legacy1", "files portal", "/srv/portal"), ("app1", "files app", "/srv/mediation")]
-)
-def test_a_file_set_comes_back_exactly_with_plain_tar(lab, ssh, tmp_path, host, command, root):
+SETS = {"legacy1": ("legalservice", "files portal", "/srv/portal", "2.7"),
+        "app1": ("mediation", "files app", "/srv/mediation", "3.")}  # fmt: skip
+
+
+@pytest.mark.parametrize("host", SETS)
+def test_a_file_set_comes_back_exactly_with_plain_tar(lab, ssh, tmp_path, host):
+    system, command, root, python = SETS[host]
     before = picture(lab, host, root)
-    heard = ask(ssh({"app1": "mediation", "legacy1": "legalservice"}[host], host, command))
+    heard = ask(ssh(system, host, command))
     after = picture(lab, host, root)
     assert heard.failure is None
-    assert heard.head["python"].startswith({"app1": "3.", "legacy1": "2.7"}[host])
+    assert heard.head["python"].startswith(python)
     subprocess.run(["tar", "-xpf", "-", "--numeric-owner", "-C", tmp_path], input=heard.payload, check=True)
     found = read_picture(subprocess.run(at(tmp_path, root), capture_output=True, check=True).stdout)
     restored = {path.removeprefix(os.fsencode(tmp_path)): facts for path, facts in found.items()}
