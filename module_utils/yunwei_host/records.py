@@ -108,8 +108,11 @@ def _write(folder, name, value):
 
 
 def _make_folder(folder):
+    # Not makedirs: it gives the folders in between the process's own mode.
     if not os.path.isdir(folder):
-        os.makedirs(folder, 0o700)
+        if not os.path.isdir(os.path.dirname(folder)):
+            _make_folder(os.path.dirname(folder))
+        os.mkdir(folder, 0o700)
 
 
 def _sync_folder(folder):
