@@ -29,7 +29,7 @@ def test_phases_follow_each_other_and_fill_the_total():
 
 def test_time_that_no_phase_accounts_for_is_shown():
     last = chart_of(sample()).rows[-1]
-    assert (last.name, last.seconds, last.between) == ("Between phases", "0.77 s", True)
+    assert (last.name, last.seconds, last.between) == ("Between, in all", "0.77 s", True)
 
 
 def test_a_drill_beyond_the_target_shows_the_target_inside_both_charts():

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import tempfile
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -13,7 +12,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from yunwei.report import checks, targets, timeline
-from yunwei.report.proof import proof_lines
+from yunwei.report.proof import destroyed_lines, proof_lines, version_lines
 from yunwei.report.schema import CHECKS, Drill, check_drill
 from yunwei.report.summary import summary_lines
 from yunwei.report.units import Units
@@ -45,14 +44,12 @@ def write_report(document: Mapping[str, Any], path: Path, lang: str = "zh") -> N
     """Write the page to a path, whole or not at all; raises as `render_drill`, and OSError."""
     page = render_drill(document, lang)
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    new = path.with_name(f".{path.name}.new")
     try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(page)
-        os.replace(name, path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
+        new.write_text(page, encoding="utf-8")
+        os.replace(new, path)
+    finally:
+        new.unlink(missing_ok=True)
 
 
 def _units(drill: Drill, lang: str) -> Units:
@@ -79,8 +76,9 @@ def _context(drill: Drill, lang: str) -> dict[str, Any]:
         "differences": checks.difference_groups(drill, units),
         "all_compared": all(drill[name] is not None for name in CHECKS),
         "nothing_restored": nothing_restored(drill),
+        "versions": version_lines(drill["versions"], units),
         "proof": proof_lines(destroyed["proof"], units) if destroyed else [],
-        "destroyed_shown": destroyed["what"][:MOST_DESTROYED] if destroyed else [],
+        "destroyed_shown": destroyed_lines(destroyed["what"][:MOST_DESTROYED], units) if destroyed else [],
         "margin_id": drill["evidence_id"] if _SAFE_IN_CSS.fullmatch(drill["evidence_id"]) else "",
     }
 
