@@ -160,5 +160,28 @@ def test_reasons_name_the_object_and_the_next_step():
 
 def test_counts_every_difference_where_only_the_first_are_listed():
     page = Page(render_drill(changed(["files", "different"], 250, "drill_failed"), "en")).text
-    assert "Files (content, owner, mode): 250 not equal" in page
+    assert (
+        "Files (content, owner, mode): 250 not equal: /srv/mediation/附件/调解书 0042.pdf, /srv/mediation/bin/app.py, …"
+        in page
+    )
     assert "248 more are not listed here" in page
+
+
+def test_reasons_that_share_a_next_step_tell_it_once_and_long_lists_are_cut():
+    def reason(number):
+        return {"object": f"/srv/%E4%B8%AD/{number}", "cause": "differs", "next": "look", "verdict": "failed"}
+
+    document = changed(["reasons"], [reason(number) for number in range(15)], "drill_failed")
+    page = Page(render_drill(document, "en")).text
+    assert "/srv/中/11: differs" in page
+    assert "/srv/中/12: differs" not in page
+    assert "3 more in drill.json" in page
+    assert page.count("Next: look") == 1
+    assert render_summary_text(document, "en").count("Next: look") == 1
+
+
+def test_a_difference_is_named_in_the_verdict_and_not_told_twice():
+    told = {"object": "case.mediation_record", "cause": "tables differ: a, b", "next": "x", "verdict": "failed"}
+    page = Page(render_drill(changed(["reasons"], [told], "drill_failed"), "en")).text
+    assert "Tables (rows, content): 2 not equal: case.mediation_record" in page
+    assert "tables differ" not in page

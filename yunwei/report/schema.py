@@ -15,6 +15,7 @@ from pydantic import AwareDatetime, ConfigDict, Field, TypeAdapter, ValidationEr
 from typing_extensions import TypedDict
 
 from yunwei.errors import YunweiError
+from yunwei.report.visible import decode_path
 
 Verdict = Literal["passed", "failed", "could not judge"]
 Phase = Literal["locate", "fetch", "create_instance", "load", "rebuild", "verify", "ready"]
@@ -214,7 +215,10 @@ def contradictions(drill: Drill) -> list[str]:
 
 def reason_text(reason: str | Reason) -> str:
     """Return a reason as one line: the object by name, then what was found."""
-    return reason if isinstance(reason, str) else f"{reason['object']}: {reason['cause']}"
+    if isinstance(reason, str):
+        return reason
+    thing = reason["object"]
+    return f"{decode_path(thing) if thing.startswith('/') else thing}: {reason['cause']}"
 
 
 def _not_proven(check: Comparison | None) -> str:

@@ -31,10 +31,12 @@ def summary_lines(drill: Drill, units: Units) -> list[str]:
 
 def _reason_lines(verdict: VerdictView, units: Units) -> list[str]:
     lines = []
-    for told, following in verdict.reasons or [(finding, "") for finding in verdict.findings]:
+    for told, following in [(finding, "") for finding in verdict.findings] + verdict.reasons:
         lines.append(f"  - {plain(told)}")
         if following:
             lines.append(f"    {units.words('verdict.next', step=plain(following))}")
+    if verdict.more_reasons:
+        lines.append(f"  - {units.words('verdict.more', n=verdict.more_reasons)}")
     return lines
 
 
