@@ -11,7 +11,7 @@ from .backup_plan import facts, line_of, plan_items, verdict_of
 from .faults import FaultError
 from .frames import FrameRefusedError, Limits
 from .hostlock import HostLock
-from .leftovers import clear_notes, unknown_snapshots
+from .leftovers import clear_notes, set_damaged_packs_aside, unknown_snapshots
 from .pull import Pull
 from .records import RecordStore
 from .repository import make_repository, open_local, share_repository
@@ -93,6 +93,7 @@ def _back_up(job, swept):
     share_repository(job.repository)
     locks = clear_dead_locks(job.repository)
     cleared = clear_notes(job.repository, job.store)
+    aside = set_damaged_packs_aside(job.repository, job.store.load())
     there = job.repository.snapshots() if cleared["space"] else snapshots or []
     steps = plan_items(job.work, job.store.load(), there, time.time())
     if [step for step in steps if step["status"] == "due"]:
@@ -104,12 +105,14 @@ def _back_up(job, swept):
     undone = clear_notes(job.repository, job.store)
     known = [snapshot for snapshot in there if snapshot["id"] not in undone["forgotten"]]
     summary = {
-        "swept": dict(cleared, run_folders=swept, locks=locks),
+        "swept": dict(cleared, run_folders=swept, locks=locks, damaged_packs=aside),
         "undone": undone,
         "unknown_snapshots": [snapshot["id"] for snapshot in unknown_snapshots(job.store.load(), known)],
     }
     accepted = [item for item in items if item["status"] == "accepted"]
-    changed = snapshots is None or locks or cleared["adopted"] or cleared["space"] or undone["space"] or accepted
+    changed = (
+        snapshots is None or locks or cleared["adopted"] or cleared["space"] or aside or undone["space"] or accepted
+    )
     return _summary(job, items, summary), bool(changed)
 
 

@@ -20,7 +20,7 @@ from .remote import RemoteSite
 from .repository import open_local
 from .rundir import make_run_folder, remove_run_folder
 
-_PACK = re.compile(r"\b([0-9a-f]{64})\b")
+_PACK = re.compile(r"\b(?:want|pack) ([0-9a-f]{64})\b")
 _PARTS = re.compile(r"\A(all|[1-9][0-9]{0,3}/[1-9][0-9]{0,3})\Z")
 
 

@@ -185,6 +185,7 @@ class Copying:
             "snapshots": len(plan["snapshots"]),
             "bytes": sum(record["payload"]["bytes"] for record in copied),
             "not_in_policy": [record["record_id"] for record in plan["other"]],
+            "replaced": [record["record_id"] for record in plan["replaced"]],
             "lost": [record["record_id"] for record in plan["lost"]],
             "unproven": unproven,
             "verdict": "failed" if plan["lost"] or unproven else "passed",

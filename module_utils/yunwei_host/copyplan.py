@@ -14,7 +14,7 @@ def ids_at_site(snapshots):
 
 
 def plan_copy(records, items, site, here, there):
-    """Return {"copy": [record], "snapshots": [ids in order], "lost": [record], "gone": [record], "other": [record]}.
+    """Return {"copy", "gone", "replaced", "lost", "other": lists of records, "snapshots": ids in the order to copy}.
 
     A manifest comes after every payload that it names: what lies there without its manifest is not yet a backup.
 
@@ -25,27 +25,34 @@ def plan_copy(records, items, site, here, there):
         here: ids of all snapshots in the local repository.
         there: `ids_at_site` of the other one.
 
-    `lost` cannot be copied because parts are missing here; `gone` was proven there and has been retired there since
-    (the newest of an item is copied again instead); `other` belongs to no item of the policy.
+    `gone` was proven there and has been retired there since (the newest of an item is copied again instead);
+    `replaced` is damaged here and has a good successor; `lost` is damaged or incomplete and should not be; `other`
+    belongs to no item of the policy.
     """
-    plan = {"copy": [], "snapshots": [], "lost": [], "gone": [], "other": []}
-    newest = dict((record["item"], record["record_id"]) for record in records if not record.get("damaged"))
-    retired = [record for record in records if is_proven_at(record, site)]
-    retired = [record for record in retired if record["record_id"] not in newest.values()]
+    plan = {"copy": [], "gone": [], "replaced": [], "lost": [], "other": [], "snapshots": []}
+    newest = dict((record["item"], record) for record in records if not record.get("damaged"))
     for record in records:
         missing = [name for name in reversed(payloads_of(record)) if name not in there]
         missing += [name for name in [record["record_id"]] if name not in there]
         if not missing:
             continue
-        kind = "other" if record["item"] not in items else "gone" if record in retired else _kind(record, missing, here)
+        kind = _kind(record, newest.get(record["item"]), site) if record["item"] in items else "other"
+        if kind == "copy" and not set(missing) <= set(here):
+            kind = "lost"
         plan[kind].append(record)
         if kind == "copy":
             plan["snapshots"] += [name for name in missing if name not in plan["snapshots"]]
     return plan
 
 
-def _kind(record, missing, here):
-    return "lost" if record.get("damaged") or not set(missing) <= set(here) else "copy"
+def _kind(record, newest, site):
+    """Say what becomes of a record that is not whole at the other site; `newest` is the newest good one of its item."""
+    superseded = newest is not None and newest["accepted_at"] > record["accepted_at"]
+    if is_proven_at(record, site) and superseded:
+        return "gone"
+    if record.get("damaged"):
+        return "replaced" if superseded else "lost"
+    return "copy"
 
 
 def proof(record, there, receipt, how):

@@ -7,6 +7,7 @@ __metaclass__ = type
 import os
 import re
 
+from .manifest import digest_of
 from .pull import manifest_in
 from .records import payloads_of
 from .space import used_bytes
@@ -86,6 +87,37 @@ def remove_unfinished(folder):
         for name in names:
             if _UNFINISHED.match(name):
                 os.unlink(os.path.join(place, name))
+
+
+def set_damaged_packs_aside(repository, records):
+    """Move packs that a verification found damaged out of the repository; return their names.
+
+    restic stores no data twice, so a new backup would build on the damaged bytes again. What is moved away is kept in
+    a folder beside the repository for a person to look at.
+    """
+    packs = sorted(set(pack for record in records for pack in (record.get("damaged") or {}).get("packs", [])))
+    aside = [pack for pack in packs if _set_aside(repository.location, pack)]
+    if aside:
+        repository.forget_missing_packs()
+    return aside
+
+
+def _set_aside(folder, pack):
+    source, target = os.path.join(folder, "data", pack[:2], pack), os.path.join(os.path.dirname(folder), "damaged")
+    if not os.path.isfile(source) or digest_of(_pieces(source))[1] == pack:
+        return False
+    if not os.path.isdir(target):
+        os.mkdir(target, 0o700)
+    os.rename(source, os.path.join(target, pack))
+    return True
+
+
+def _pieces(path):
+    with open(path, "rb") as stream:
+        piece = stream.read(1 << 20)
+        while piece:
+            yield piece
+            piece = stream.read(1 << 20)
 
 
 def unknown_snapshots(records, snapshots):

@@ -141,6 +141,10 @@ class Repository:
         """Remove packs that nothing uses; never repacks, so the time is bounded by what is removed."""
         self.call(["prune", "--max-unused=unlimited"])
 
+    def forget_missing_packs(self):
+        """Drop from the index what lies in packs that are no longer there, so that it is stored anew."""
+        self.call(["rebuild-index"])
+
     def unlock(self):
         """Remove every lock; only for when each was judged dead (a number in use again makes restic spare it)."""
         self.call(["unlock", "--remove-all"])

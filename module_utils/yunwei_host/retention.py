@@ -95,7 +95,9 @@ def _reasons(ours, item, work, now, local):
     for pair in odd + [(record, "no good one exists") for record in ours if not good] + _counted(good, work, local):
         yield pair
     for record in ours:
-        for reason in _protections(record, work):
+        # What cannot be read any more can never be proven: once a good successor is, it waits for nothing.
+        replaced = record.get("damaged") and good and is_proven_at(good[0], work["needs_site"])
+        for reason in _protections(record, work, must_be_proven=not replaced):
             yield record, reason
 
 
@@ -117,10 +119,10 @@ def _counted(good, work, local):
     return pairs
 
 
-def _protections(record, work):
+def _protections(record, work, must_be_proven):
     """Return what forbids to remove the record, however old it is."""
     reasons = []
-    if work["needs_site"] and not is_proven_at(record, work["needs_site"]):
+    if must_be_proven and work["needs_site"] and not is_proven_at(record, work["needs_site"]):
         reasons.append("not yet proven at %s" % work["needs_site"])
     for hold in work["legal_holds"]:
         if hold["item"] == record["item"] and _is_meant(record, hold["record"]):

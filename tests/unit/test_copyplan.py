@@ -9,6 +9,7 @@ def record(name, parents=(), item="files:app", proven=False, **more):
         "item": item,
         "payload": {"snapshot": f"payload-{name}"},
         "parents": [f"payload-{one}" for one in parents],
+        "accepted_at": f"2026-01-0{name}T00:00:00Z",
         "sync": {"miyun": {"verified_at": "2026-01-01T00:00:00Z"}} if proven else None,
         **more,
     }
@@ -45,6 +46,11 @@ def test_the_newest_backup_that_vanished_there_is_copied_again():
 def test_what_is_incomplete_or_damaged_here_is_not_copied():
     assert plan([record(1)], here=["manifest-1"])["lost"] == [record(1)]
     assert plan([record(1, damaged={"at": "x"})])["snapshots"] == []
+
+
+def test_a_damaged_one_that_has_a_good_successor_holds_nothing_up():
+    found = plan([record(1, damaged={"at": "x"}), record(2)])
+    assert (found["lost"], len(found["replaced"]), found["snapshots"]) == ([], 1, ["payload-2", "manifest-2"])
 
 
 def test_an_item_that_policy_does_not_name_is_reported():

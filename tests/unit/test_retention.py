@@ -86,6 +86,12 @@ def test_never_removes_what_the_other_site_has_not_proven():
     assert removed(records, work(needs_site=None)) == [1, 2]
 
 
+def test_a_damaged_one_waits_for_no_proof_once_a_good_successor_is_proven():
+    damaged = record(1, 9, proven=False, damaged={"at": "x"})
+    assert removed([damaged, record(2, 0)], work()) == [1]
+    assert removed([damaged, record(2, 0, proven=False)], work()) == []
+
+
 def test_never_removes_what_is_under_a_legal_hold():
     records = [record(1, 9), record(2, 8), record(3, 0)]
     hold = {"item": ITEM, "record": f"{1:064x}"[:64], "reason": "court", "until": None}

@@ -1,0 +1,85 @@
+"""What is listed and read back: only what was accepted counts, absence is said, damage is found and taken again."""
+
+from pathlib import Path
+
+import pytest
+from yunwei_host import catalogue
+from yunwei_host.faults import FaultError
+
+from tests.pull_world import World
+
+
+@pytest.fixture
+def world(tmp_path, monkeypatch):
+    made = World(tmp_path, monkeypatch)
+    made.only("database")
+    made.back_up()
+    return made
+
+
+def unit(world, **more):
+    names = ("system", "repository", "records")
+    items = [item["item"] for item in world.work["items"]]
+    return {**{name: world.work[name] for name in names}, "site": "local", "items": items, "remote": None, **more}
+
+
+def verify(world, part):
+    return catalogue.verify_backups(unit(world, part=part), world.permit(), world.secrets)
+
+
+def test_lists_what_was_accepted_and_names_the_rest(world):
+    writer = world.repository.start_backup("mediation", "/database-main.payload", ["yunwei", "payload", "x\x1b[31m"])
+    writer.write(b"forged")
+    forged = writer.finish()
+    listed = catalogue.list_backups(unit(world), world.secrets)
+    (record,) = world.store.load()
+    (line,) = listed["items"]
+    assert (line["record"], line["status"], line["full"], line["miyun"]) == (record["record_id"], "present", True, None)
+    assert [one["snapshot"] for one in listed["unknown"]] == [forged]
+    assert "\x1b" not in str(listed["unknown"])
+    assert listed["missing"] == []
+
+
+def test_an_item_without_backup_is_said(world):
+    listed = catalogue.list_backups(unit(world, items=["database:main", "files:app"]), world.secrets)
+    assert listed["missing"] == ["files:app"]
+    assert verify(world, None)[0]["verdict"] == "passed"
+    summary, _ = catalogue.verify_backups(unit(world, items=["files:app"], part="all"), world.permit(), world.secrets)
+    assert (summary["verdict"], summary["missing"]) == ("failed", ["files:app"])
+
+
+def test_a_flipped_byte_is_found_its_backup_marked_and_taken_again(world):
+    (record,) = world.store.load()
+    pack = max((Path(world.work["repository"]) / "data").rglob("?" * 64), key=lambda path: path.stat().st_size)
+    data = bytearray(pack.read_bytes())
+    data[500] ^= 1
+    pack.chmod(0o600)
+    pack.write_bytes(data)
+    assert verify(world, None)[0]["verdict"] == "passed", "the structure alone does not show it"
+    summary, changed = verify(world, "all")
+    assert (summary["verdict"], changed) == ("failed", True)
+    assert summary["damaged_packs"] == [pack.name]
+    assert summary["damaged_records"] == [record["record_id"]]
+    again = world.back_up()
+    assert again["items"][0]["status"] == "accepted", again
+    assert again["swept"]["damaged_packs"] == [pack.name]
+    assert verify(world, "all")[0]["damage"] == []
+
+
+def test_a_lost_pack_and_a_lost_snapshot_are_found(world):
+    (record,) = world.store.load()
+    snapshot = Path(world.work["repository"]) / "snapshots" / record["payload"]["snapshot"]
+    snapshot.rename(world.base / "aside")
+    summary, _ = verify(world, None)
+    assert (summary["verdict"], summary["lost"]) == ("failed", [record["record_id"]])
+    assert world.back_up()["items"][0]["status"] == "accepted"
+
+
+@pytest.mark.parametrize("part", ["0/3", "4", "1/2;rm", "-1/2", "ALL"])
+def test_a_part_is_n_of_t_or_all(world, part):
+    with pytest.raises(FaultError, match="allowed are n/t"):
+        verify(world, part)
+
+
+def test_parts_read_everything_in_turn(world):
+    assert [verify(world, f"{number}/2")[0]["verdict"] for number in (1, 2)] == ["passed", "passed"]

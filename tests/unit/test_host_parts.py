@@ -1,0 +1,237 @@
+"""The small parts below backups: times, locks, records, configuration of ssh, the run's folder."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+from yunwei_host import hostlock, process, readback, receipt, resticlock, rundir, sshagent
+from yunwei_host.acting import what_went_wrong
+from yunwei_host.clock import moment, stamp
+from yunwei_host.copyplan import ids_at_site
+from yunwei_host.faults import FaultError, NotAcceptedError, RefusedByPolicyError
+from yunwei_host.hostlock import HostLock
+from yunwei_host.records import RecordStore
+from yunwei_host.restic import full_id
+
+PERMIT = {"run_id": "r-1", "job": "back-up"}
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("1970-01-01T00:00:00Z", 0),
+        ("2026-03-01T08:00:00+08:00", 1772323200),
+        ("2026-03-01T00:00:00.123456789Z", 1772323200),
+        ("2026-02-28T19:00:00-0500", 1772323200),
+    ],
+)
+def test_reads_iso_times(text, seconds):
+    assert moment(text) == seconds
+
+
+@pytest.mark.parametrize("text", ["2026-03-01", "2026-03-01T00:00:00", "yesterday", None, ""])
+def test_refuses_other_times(text):
+    with pytest.raises(ValueError, match="not an ISO 8601 time"):
+        moment(text)
+
+
+def test_a_stamp_reads_back():
+    assert moment(stamp(1772323200)) == 1772323200
+
+
+def test_a_host_lock_is_free_again_after_its_holder_was_killed(tmp_path):
+    code = (
+        "import sys; sys.path.insert(0, 'module_utils')\n"
+        "from yunwei_host.hostlock import HostLock\n"
+        f"lock = HostLock('s', {{'run_id': 'r-9', 'job': 'j'}}, {str(tmp_path)!r})\n"
+        "lock.__enter__(); print('held', flush=True); sys.stdin.read()"
+    )
+    holder = subprocess.Popen([sys.executable, "-c", code], stdin=-1, stdout=-1)
+    assert holder.stdout.readline() == b"held\n"
+    with pytest.raises(RefusedByPolicyError, match=r"run r-9 \(job j") as caught, HostLock("s", PERMIT, str(tmp_path)):
+        pass
+    assert caught.value.why == "locked"
+    holder.kill()
+    holder.communicate()
+    with HostLock("s", PERMIT, str(tmp_path)):
+        pass
+
+
+def test_a_host_lock_follows_no_link(tmp_path):
+    (tmp_path / "yunwei-s.lock").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(OSError, match="symbolic"), HostLock("s", PERMIT, str(tmp_path)):
+        pass
+    assert hostlock.FOLDER == "/run/lock"
+
+
+def test_a_run_folder_is_swept_only_when_its_owner_is_gone(tmp_path):
+    mine = rundir.make_run_folder("s", str(tmp_path))
+    assert rundir.sweep_run_folders("s", str(tmp_path)) == []
+    (tmp_path / "yunwei-run-s-1-dead").mkdir()
+    assert rundir.sweep_run_folders("s", str(tmp_path)) == ["yunwei-run-s-1-dead"]
+    rundir.remove_run_folder(mine)
+    assert os.listdir(tmp_path) == []
+
+
+def test_locks_of_other_hosts_and_of_live_processes_are_not_dead():
+    locks = [
+        {"id": "a", "hostname": "me", "pid": 1},
+        {"id": "b", "hostname": "me", "pid": 2},
+        {"id": "c", "hostname": "other", "pid": 1},
+    ]
+    dead, others = resticlock.judge_locks(locks, "me", lambda number: number == 2)
+    assert ([one["id"] for one in dead], [one["id"] for one in others]) == (["a"], ["b", "c"])
+    assert resticlock.restic_is_alive(os.getpid()) is False
+    assert resticlock.restic_is_alive(None) is False
+
+
+def test_a_damaged_record_is_named_not_skipped(tmp_path):
+    (tmp_path / "ab.json").write_text('{"record_id": "cd"}')
+    with pytest.raises(FaultError, match=r"ab\.json is damaged"):
+        RecordStore(str(tmp_path)).load()
+    (tmp_path / "ab.json").write_text("{")
+    with pytest.raises(FaultError, match="not the JSON that was written"):
+        RecordStore(str(tmp_path)).load()
+
+
+def test_records_are_for_root_alone(tmp_path):
+    store = RecordStore(str(tmp_path / "system" / "records"))
+    store.note("n", {"kind": "sync"})
+    store.save({"record_id": "x"})
+    assert (tmp_path / "system" / "records").stat().st_mode & 0o777 == 0o700
+    assert (tmp_path / "system" / "records" / "x.json").stat().st_mode & 0o777 == 0o600
+
+
+def test_only_full_ids_can_be_forgotten():
+    assert full_id("a" * 64) == "a" * 64
+    for name in ("a" * 8, "latest", "--prune", "a" * 63 + "g"):
+        with pytest.raises(ValueError, match="not a full snapshot id"):
+            full_id(name)
+
+
+def test_no_option_of_a_host_undoes_what_holds_for_all():
+    for option in ("ProxyCommand=nc x", "Host *\n", "StrictHostKeyChecking no", "-o"):
+        with pytest.raises(FaultError, match="ssh option"):
+            sshagent._check(("a", "b", "c"), [option])
+    for word in ("-oProxyCommand=x", "a b", ""):
+        with pytest.raises(FaultError, match="cannot stand"):
+            sshagent._check((word, "b", "c"), [])
+
+
+def test_settings_for_all_come_first_in_the_ssh_configuration(tmp_path):
+    folder = rundir.make_run_folder("s")
+    try:
+        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", tmp_path / "k"], check=True)
+        key = {"private_key": (tmp_path / "k").read_text(), "public_key": (tmp_path / "k.pub").read_text()}
+        access = sshagent.SshAccess(folder, ["h ssh-ed25519 AAAA"])
+        access.add_host("h", "192.0.2.1", 22, "u", key, ["StrictHostKeyChecking=no", "HostKeyAlgorithms=+ssh-rsa"])
+        shown = subprocess.run([*access.command("h")[:3], "-G", "h"], capture_output=True, text=True, check=True).stdout
+        access.close()
+    finally:
+        rundir.remove_run_folder(folder)
+    assert "stricthostkeychecking true" in shown
+    assert "ssh-rsa" in shown.split("hostkeyalgorithms ")[1].split("\n")[0]
+    assert "forwardagent no" in shown
+
+
+def test_an_agent_dies_with_its_owner(tmp_path):
+    code = (
+        "import sys, os; sys.path.insert(0, 'module_utils')\n"
+        "from yunwei_host import sshagent, rundir\n"
+        f"folder = rundir.make_run_folder('s', {str(tmp_path)!r})\n"
+        "access = sshagent.SshAccess(folder, [])\n"
+        "print(folder, flush=True); sys.stdin.read()"
+    )
+    owner = subprocess.Popen([sys.executable, "-c", code], stdin=-1, stdout=-1)
+    folder = owner.stdout.readline().decode().strip()
+    owner.kill()
+    owner.communicate()
+    for _ in range(150):
+        if subprocess.run(["pgrep", "-f", folder], capture_output=True, check=False).returncode:
+            break
+        process.time.sleep(0.1)
+    else:
+        pytest.fail("the agent lives on")
+
+
+def test_a_secret_reaches_a_child_by_pipe_only():
+    code, out, _ = process.run(
+        ["sh", "-c", "cat $0; tr '\\0' ' ' </proc/$$/cmdline", process.SECRET], ["s'e\"c$ret 密"]
+    )
+    assert code == 0
+    assert out.decode().startswith("s'e\"c$ret 密")
+    assert out.decode().count("ret 密") == 1
+
+
+def test_a_child_that_will_not_end_is_stopped():
+    code, _, _ = process.run(["sleep", "60"], timeout=0.3)
+    assert code != 0
+
+
+def test_memory_stays_small_whatever_a_child_prints():
+    _, out, _ = process.run(["head", "-c", "5000000", "/dev/zero"])
+    assert len(out) == process.KEPT_OUTPUT
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"site": "elsewhere"}, "another site"),
+        ({"system": "other"}, "another system"),
+        ({"format": 2}, "another format"),
+        ({"time": "2026-01-01T00:00:00Z"}, "seconds old"),
+        ({"time": "soon"}, "no time"),
+    ],
+)
+def test_a_receipt_must_be_about_this_and_now(change, reason):
+    good = {"format": 1, "site": "miyun", "system": "s", "time": stamp()}
+    receipt.demand_about(good, "miyun", "s", moment(stamp()))
+    with pytest.raises(FaultError, match=reason):
+        receipt.demand_about({**good, **change}, "miyun", "s", moment(stamp()))
+
+
+def test_damage_that_backups_need_is_told_from_junk():
+    known, junk = "a" * 64, "b" * 64
+    bad = [f"data/aa/{known}", f"data/bb/{junk}", f"index/{junk}", "data/../x"]
+    assert receipt.harmful({"bad": bad}, lambda: {known}) == (
+        ["data/../x", f"data/aa/{known}", f"index/{junk}"],
+        [f"data/bb/{junk}"],
+    )
+    assert receipt.harmful({"bad": []}, lambda: pytest.fail("not asked for")) == ([], [])
+
+
+def test_an_unreadable_receipt_is_refused(tmp_path):
+    for answer in (
+        b"",
+        b"hello \x1b[31m",
+        b"[]",
+        b'{"receipt": "x"}',
+        json.dumps({"receipt": 1, "signature": ""}).encode(),
+    ):
+        with pytest.raises(FaultError, match="receipt is not readable"):
+            receipt.read_receipt(answer, "ssh-ed25519 AAAA", str(tmp_path))
+
+
+def test_a_failed_summary_names_everything_that_spoiled_it():
+    summary = {
+        "system": "s",
+        "verdict": "failed",
+        "items": [
+            {"item": "database:a", "status": "failed", "reason": "no"},
+            {"item": "files:b", "status": "accepted"},
+        ],
+        "missing": ["files:c"],
+        "lost": ["r1"],
+    }
+    assert what_went_wrong(summary) == (
+        "system s: database:a: no; parts are missing of record r1; no backup of files:c"
+    )
+
+
+def test_ids_and_readers():
+    assert ids_at_site([]) == {}
+    assert readback.has_reader("postgresql")
+    assert not readback.has_reader("dameng")
+    assert issubclass(NotAcceptedError, FaultError)
