@@ -1,4 +1,4 @@
-"""Fixtures of the unit tests."""
+"""Fixtures of the tests with real servers on this machine."""
 
 from __future__ import annotations
 
