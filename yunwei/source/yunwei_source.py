@@ -39,7 +39,6 @@ FRAME = 1 << 20
 KEEP_ALIVE_SECONDS = 10
 READ_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK
 FOLDER_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_DIRECTORY
-TEXT = type(b"".decode("ascii"))
 
 
 class Fault(Exception):
@@ -124,10 +123,12 @@ class Answer(object):
             self._frame("T", to_json(trailer))
 
     def fail(self, fault):
-        """End a failed answer with an E frame, unless it broke off inside a frame: then the cut says it."""
-        if not self._broken:
-            said = {"where": fault.where, "reason": fault.reason, "next": fault.next_step}
-            self._frame("E", to_json(dict((key, said[key][:2000]) for key in said)))
+        """End a failed answer with an E frame, if that is still possible; else the cut and the exit code say it."""
+        if self._lock.acquire(False) and not self._broken:  # else a thread waits inside a frame that nobody takes
+            said = {"where": fault.where[:500], "reason": fault.reason[-1000:], "next": fault.next_step[:500]}
+            if select.select([], [self.descriptor], [], 5)[1]:  # then there is room for as much as this
+                self.begin()
+                self._frame("E", to_json(said))
 
     def _flush(self):
         payload, self._data, self._waiting["D"] = b"".join(self._data), [], 0
@@ -225,7 +226,7 @@ class Child(object):
         pieces = []
         while not pieces or pieces[-1]:
             pieces.append(os.read(self.output, BLOCK))
-        return b"".join(pieces).decode("utf-8", "replace")
+        return b"".join(pieces).decode("utf-8")
 
     def finish(self, where, answer):
         """Wait for the end; raises Fault when the tool failed or was killed."""
@@ -614,9 +615,10 @@ class PostgreSQL(object):
 
     def _send_tables(self, session, answer, wanted=None):
         """Send each table's count and digest, the largest first; each lock is given back at once."""
-        for schema, name, quoted, kind, condition, columns in session.rows(TABLES):
-            if wanted and wanted != (schema, name):
-                continue
+        tables = [row for row in session.rows(TABLES) if wanted in (None, tuple(row[:2]))]
+        if wanted and not tables:
+            raise Fault("table %s.%s" % wanted, "does not exist or has no rows of its own", "correct the name")
+        for schema, name, quoted, kind, condition, columns in tables:
             line = {"schema": schema, "name": name}
             if kind in NOT_COMPARED:
                 answer.line(dict(line, t="skipped", reason=NOT_COMPARED[kind]))
@@ -627,13 +629,15 @@ class PostgreSQL(object):
 
     def _send_roles(self, session, answer, with_globals=True):
         """Send the roles and the SQL that makes them, both of the same moment."""
-        roles, sql, again = session.rows(ROLES), None, None
-        while with_globals and roles != again:
-            roles = session.rows(ROLES)
+        roles, before, tries = session.rows(ROLES), None, 0
+        while with_globals and roles != before:
+            tries += 1
+            if tries > 5:
+                raise Fault("roles of " + self._where, "changed while they were read", "start the backup again")
             child = self.start("pg_dumpall", ["--globals-only", "-w"])
             sql = child.read()
             child.finish("roles of " + self._where, answer)
-            again = session.rows(ROLES)
+            before, roles = roles, session.rows(ROLES)
         for name, attributes, groups in roles:
             answer.line({"t": "role", "name": name, "attributes": attributes, "member_of": sorted(groups)})
         if with_globals:
@@ -752,6 +756,14 @@ def absent(error, path, note):
     note(path, "vanished")
 
 
+def look(folder, name, note):
+    """Return the lstat of `name` in the working directory, or None when it is not there any more."""
+    try:
+        return os.lstat(name)
+    except OSError as error:
+        return absent(error, encode_name(folder + b"/" + name), note)
+
+
 def open_folder(path):
     """Make the folder `path` (bytes) the working directory, reached through no link; return its descriptor."""
     descriptor = os.open(b"/", FOLDER_FLAGS)
@@ -769,17 +781,20 @@ def open_folder(path):
 
 
 def enter_folder(name, path, status, note):
-    """Make the folder `name` the working directory, if it is still the one of `status`; return its descriptor."""
+    """Make the folder `name` the working directory, if it is still the one of `status`.
+
+    Return (descriptor, names in it), or None.
+    """
     try:
         descriptor = os.open(name, FOLDER_FLAGS)
+        found = os.fstat(descriptor)
+        if (found.st_dev, found.st_ino) != (status.st_dev, status.st_ino):
+            os.close(descriptor)
+            return note(encode_name(path), "replaced while it was listed")
+        os.fchdir(descriptor)
+        return descriptor, os.listdir(b".")
     except OSError as error:
         return absent(error, encode_name(path), note)
-    found = os.fstat(descriptor)
-    if (found.st_dev, found.st_ino) != (status.st_dev, status.st_ino):
-        os.close(descriptor)
-        return note(encode_name(path), "replaced while it was listed")
-    os.fchdir(descriptor)
-    return descriptor
 
 
 def walk(root, patterns, visit, note):
@@ -816,12 +831,12 @@ def walk(root, patterns, visit, note):
             visit(path, status, [])
             continue
         entered = enter_folder(name, path, status, note)
-        if entered is not None:
-            inside = os.listdir(b".")
+        if entered:
+            descriptor, inside = entered
             if excluded:
                 start = path[len(root) + 1 :] + b"/" if len(path) > len(root) else b""
                 inside = [one for one in inside if not excluded.match(start + one)]
-            levels.append((entered, path, iter(visit(path, status, sorted(inside)))))
+            levels.append((descriptor, path, iter(visit(path, status, sorted(inside)))))
 
 
 def tar_number(value, width):
@@ -877,15 +892,15 @@ class FileSet(object):
             self._entry(folder, prefix, b".", status)
         below = []
         for name in names:
-            path = prefix + "/" + encode_name(name)
-            try:
-                status = os.lstat(name)
-                if stat.S_ISDIR(status.st_mode):
-                    below.append((name, status))
-                else:
+            status = look(folder, name, self._note)
+            if status and stat.S_ISDIR(status.st_mode):
+                below.append((name, status))
+            elif status:
+                path = prefix + "/" + encode_name(name)
+                try:
                     self._entry(folder + b"/" + name, path, name, status)
-            except OSError as error:
-                absent(error, path, self._note)
+                except OSError as error:
+                    absent(error, path, self._note)
         return below
 
     def _entry(self, raw, path, name, status):
@@ -933,13 +948,13 @@ class FileSet(object):
         finally:
             os.close(descriptor)
         # A change in the same tick of the file system's clock leaves no trace: such a file is sent again next time.
-        if changed or time.time() - max(status.st_mtime, status.st_ctime) < 2:
+        if changed or time.time() - status.st_ctime < 2:
             key = "unsure:" + key
         self._line(path, "f", status, key, sha256=digest.hexdigest(), sent=True, changed=changed)
 
     def _header(self, kind, raw, status, link):
         member = raw.lstrip(b"/") + (b"/" if kind == "d" else b"")
-        user, group = [(json.loads(text) or "").encode("utf-8") for text in self._owners(status)]
+        (_, user), (_, group) = self._owners(status)
         size = status.st_size if kind == "f" else 0
         device = status.st_rdev if kind in "cb" else 0
         owner = (stat.S_IMODE(status.st_mode), status.st_uid, status.st_gid)
@@ -947,15 +962,15 @@ class FileSet(object):
         self._answer.data(tar_header(TAR_TYPES[kind], member, link, fields))
 
     def _owners(self, status):
-        """Return the JSON texts of the owner's and the group's name."""
+        """Return the names of owner and group, each as JSON text and as bytes."""
         if status.st_uid not in self._users:
-            self._users[status.st_uid] = json_name(pwd.getpwuid, status.st_uid)
+            self._users[status.st_uid] = account_name(pwd.getpwuid, status.st_uid)
         if status.st_gid not in self._groups:
-            self._groups[status.st_gid] = json_name(grp.getgrgid, status.st_gid)
+            self._groups[status.st_gid] = account_name(grp.getgrgid, status.st_gid)
         return self._users[status.st_uid], self._groups[status.st_gid]
 
     def _line(self, path, kind, status, key, **more):
-        user, group = self._owners(status)
+        (user, _), (group, _) = self._owners(status)
         size = status.st_size if kind in "fh" else 0
         digest, target = more.get("sha256"), more.get("target")
         self._answer.line(
@@ -979,12 +994,13 @@ class FileSet(object):
         )
 
 
-def json_name(find_entry, number):
-    """Return the JSON text of an account's or group's name, `null` for one without a name."""
+def account_name(find_entry, number):
+    """Return the name of an account or group as (JSON text, bytes); one without a name is (`null`, empty)."""
     try:
-        return json.dumps(find_entry(number)[0])
+        name = find_entry(number)[0]
+        return json.dumps(name), name if isinstance(name, bytes) else name.encode("utf-8", "replace")
     except KeyError:
-        return "null"
+        return "null", b""
 
 
 def roots_of(settings):
@@ -1060,18 +1076,21 @@ def list_files(name, settings):
     """Return the line of `list` for one file set: its size as `ls` shows it."""
     sizes = []
 
-    def visit(_folder, _status, names):
-        found = [(entry, os.lstat(entry)) for entry in names]
-        sizes.extend([status.st_size for _, status in found])
-        return [(entry, status) for entry, status in found if stat.S_ISDIR(status.st_mode)]
+    def leave_out(_path, _reason):
+        """What is not there need not be counted."""
+
+    def visit(folder, _status, names):
+        found = [(entry, look(folder, entry, leave_out)) for entry in names]
+        sizes.extend([status.st_size for _, status in found if status])
+        return [(entry, status) for entry, status in found if status and stat.S_ISDIR(status.st_mode)]
 
     line = {"t": "file_set", "name": name, "paths": settings["paths"], "reachable": True}
     try:
         for root in roots_of(settings):
-            walk(root, settings.get("exclude") or [], visit, lambda path, reason: None)
+            walk(root, settings.get("exclude") or [], visit, leave_out)
         line.update(bytes_estimate=sum(sizes), entries=len(sizes))
-    except (Fault, OSError) as error:
-        line.update(reachable=False, reason=str(error))
+    except Fault as fault:
+        line.update(reachable=False, reason="%s: %s" % (fault.where, fault.reason))
     return line
 
 
@@ -1146,7 +1165,8 @@ def main(arguments):
             signal.signal(number, signal.SIG_IGN)
         Child.stop_all()
     if local:
-        sys.stderr.write(str(fault) + "\n")
+        text = "%s: %s (next: %s)" % (fault.where, " ".join(fault.reason.split()), fault.next_step)
+        sys.stderr.write(text.encode("ascii", "backslashreplace").decode("ascii") + "\n")
     else:
         end_answer(answer, fault)
     return fault.code
@@ -1155,7 +1175,6 @@ def main(arguments):
 def end_answer(answer, fault):
     """Send the E frame, unless nobody listens any more: then the exit code is all that is left."""
     try:
-        answer.begin()
         answer.fail(fault)
     except Stopped:
         pass
