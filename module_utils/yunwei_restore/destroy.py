@@ -10,7 +10,7 @@ import re
 import stat
 import time
 
-from . import instance, scan, workdir
+from . import commands, instance, scan, workdir
 from .errors import NotJudgedError
 
 
@@ -60,8 +60,10 @@ def destroy(work):
         raise NotJudgedError(work.path, "its marker is not that of this restore", "look at it; nothing was removed")
     if scan.mounts_below(work.path):
         raise NotJudgedError(work.path, "a file system is mounted inside", "unmount it; nothing was removed")
+    segment = instance.shared_memory_id(work)
     removed = ["database instance"] if instance.stop(work) else []
     killed = _kill_all(work)
+    _remove_segment(segment)
     removed += ["%d processes" % killed] if killed else []
     files, size = remove_tree(work.path)
     return removed + ["%d files" % files, "%d bytes" % size, work.path]
@@ -111,6 +113,12 @@ def _may_sweep(work, system, stale_seconds):
         return "its run is dead"
     touched = os.lstat(work.part(workdir.STATE)).st_mtime
     return "untouched for %d seconds" % stale_seconds if time.time() - touched > stale_seconds else None
+
+
+def _remove_segment(number):
+    """Remove the segment that a server killed the hard way leaves; one that is in use is never touched."""
+    if number is not None and number in scan.unused_segments(scan.account_number(instance.OS_USER)):
+        commands.run(["ipcrm", "-m", str(number)], instance.OS_USER)
 
 
 def _kill_all(work):

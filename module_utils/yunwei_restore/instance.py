@@ -33,6 +33,8 @@ autovacuum = off
 shared_buffers = %(buffers)dMB
 maintenance_work_mem = %(maintenance)dMB
 max_connections = 40
+# In files of the data folder, so that a killed server leaves none in /dev/shm.
+dynamic_shared_memory_type = mmap
 """
 
 
@@ -68,6 +70,15 @@ def start(work, server):
         )
         if child.wait() != 0:
             raise commands.CommandError("pg_ctl", child.returncode, _log_tail(work))
+
+
+def shared_memory_id(work):
+    """Return the id of the System V segment by which the server guards its data folder, None without a server."""
+    try:
+        with open(work.part("pg", "data", "postmaster.pid")) as stream:
+            return int(stream.read().splitlines()[6].split()[1])
+    except (OSError, IOError, IndexError, ValueError):
+        return None
 
 
 def stop(work):

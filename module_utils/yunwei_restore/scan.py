@@ -7,11 +7,12 @@ __metaclass__ = type
 import errno
 import glob
 import os
+import pwd
 import signal
 
 from . import commands
 from .application import MARK
-from .instance import PORT
+from .instance import OS_USER, PORT
 
 _LISTENING = "0A"
 
@@ -91,10 +92,25 @@ def units(restore_id):
 
 
 def shared_memory():
-    """Return segments of shared memory that belong to database servers but to no running one."""
+    """Return segments of shared memory that no process uses any more and that only a database server makes."""
     if database_servers():
         return []
-    return sorted(glob.glob("/dev/shm/PostgreSQL.*"))  # noqa: S108 - looked at, not written
+    left = sorted(glob.glob("/dev/shm/PostgreSQL.*"))  # noqa: S108 - looked at, not written
+    return left + ["segment %d" % number for number in unused_segments(account_number(OS_USER))]
+
+
+def unused_segments(uid):
+    """Return the ids of the System V segments of the account `uid` that no process is attached to."""
+    lines = [line.split() for line in _read("/proc/sysvipc/shm").decode("ascii", "replace").splitlines()[1:]]
+    return [int(words[1]) for words in lines if words[6] == "0" and words[7] == str(uid)]
+
+
+def account_number(account):
+    """Return the number of the account, None when the host does not know it."""
+    try:
+        return pwd.getpwnam(account).pw_uid
+    except KeyError:
+        return None
 
 
 def _belongs(folder, path, restore_id):
