@@ -1,6 +1,6 @@
 """A real OpenBao server for tests: TLS, raft storage, a real unseal, an audit log, identities with our policies.
 
-Unit tests take it with the fixture `bao` of `tests/unit/conftest.py`.
+Tests take it with the fixture `bao` of `tests/local/conftest.py`.
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ from yunwei.work.sites import miyun
 # Jobs that change nothing: they may run beside any other and take no lock.
 WITHOUT_LOCK = frozenset({"list-backups", "verify-backups"})
 _SHORT_NAMES = {"drill": "drill-restore", "recover": "recover-system"}
-_DEFAULT_SITE = {"drill-restore": "miyun", "recover-system": "miyun", "sync-to-miyun": "miyun"}
+_DEFAULT_SITE = {"drill-restore": "miyun", "sync-to-miyun": "miyun"}
 
 
 @dataclass(frozen=True)

@@ -34,8 +34,8 @@ def test_a_mirror_of_the_environment_is_used(monkeypatch, tmp_path):
     recipe = images.RECIPES["bullseye"]
     paths = (tmp_path / "t", tmp_path / "b", tmp_path / "a")
     assert images.bootstrap_command(recipe, *paths)[-1] == str(paths[0])
-    monkeypatch.setenv("YUNWEI_LAB_MIRROR", "http://mirror.example/debian")
-    assert images.bootstrap_command(recipe, *paths)[-2:] == [str(paths[0]), "http://mirror.example/debian"]
+    monkeypatch.setenv("YUNWEI_LAB_MIRROR", "http://packages.example/debian")
+    assert images.bootstrap_command(recipe, *paths)[-2:] == [str(paths[0]), "http://packages.example/debian"]
 
 
 MOUNTS = """\

@@ -181,14 +181,14 @@ class TestDrill:
         assert [(one["host"], one["port"]) for one in endpoints] == [("app1", 22), ("db1", 22), ("db1", 5432)]
         assert {one["address"] for one in endpoints} == {policy.hosts[host].address for host in ("app1", "db1")}
 
-    def test_the_local_site_without_a_read_account(self, policy: Policy) -> None:
-        found = work.drill_work(policy, "mediation", options(site="local"), NOW)
+    def test_the_local_site_without_a_read_account(self, lab: InventoryCopy) -> None:
+        lab.edit(ESTATE, "    read_user: yunwei-read\n", "")
+        found = work.drill_work(lab.load(), "mediation", options(site="local"), NOW)
         assert (found["remote"], found["backup_server"]) == (None, "backup1")
         assert found["repository"] == "/srv/backup/mediation/repo"
 
-    def test_the_local_site_with_a_read_account(self, lab: InventoryCopy) -> None:
-        lab.edit(ESTATE, "backup_server: backup1", "backup_server: backup1\n    read_user: yunwei-read")
-        remote = work.drill_work(lab.load(), "mediation", options(site="local"), NOW)["remote"]
+    def test_the_local_site_with_a_read_account(self, policy: Policy) -> None:
+        remote = work.drill_work(policy, "mediation", options(site="local"), NOW)["remote"]
         assert remote is not None
         assert (remote["user"], remote["secret"], remote["repository_secret"]) == (
             "yunwei-read",
