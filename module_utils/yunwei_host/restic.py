@@ -4,7 +4,6 @@ from __future__ import absolute_import, division, print_function
 
 __metaclass__ = type
 
-import hashlib
 import json
 import os
 import re
@@ -20,8 +19,8 @@ from .faults import (
     RepositoryUnreachableError,
 )
 from .process import SECRET
+from .resticstream import Dump, Writer, full_id
 
-BLOCK = 1 << 18
 _INHERITED = ("PATH", "HOME", "TMPDIR")
 _ID = re.compile(r"\A[0-9a-f]{64}\Z")
 _DAMAGE = re.compile(r"error|not match|not found|missing|damaged|invalid", re.IGNORECASE)
@@ -62,7 +61,7 @@ class Repository:
 
     def snapshots(self):
         """Return every snapshot (dicts as restic writes them, full ids); raises RepositoryAbsentError and others."""
-        return self._json(self._output(["snapshots", "--json", "--no-lock"])) or []
+        return self.parse(self._output(["snapshots", "--json", "--no-lock"])) or []
 
     def snapshots_if_any(self):
         """Return every snapshot, or None when there is no repository; raises for every other fault."""
@@ -81,7 +80,7 @@ class Repository:
         found = []
         for name in self._lock_names():
             try:
-                lock = self._json(self._output(["cat", "lock", name, "--no-lock"]))
+                lock = self.parse(self._output(["cat", "lock", name, "--no-lock"]))
             except ProgramFailedError:
                 continue  # its owner removed it between the two calls
             found.append(dict(lock, id=name))
@@ -97,7 +96,7 @@ class Repository:
         """Return the names of all packs that an index of the repository knows."""
         packs = set()
         for name in self._output(["list", "index", "--no-lock"]).decode("ascii", "replace").split():
-            index = self._json(self._output(["cat", "index", name, "--no-lock"]))
+            index = self.parse(self._output(["cat", "index", name, "--no-lock"]))
             packs.update(pack["id"] for pack in index.get("packs") or [])
         return packs
 
@@ -109,7 +108,7 @@ class Repository:
         code, out, err = process.run(self._argv(words), [self._password], die_with=signal.SIGINT, env=self._variables())
         text = (out + b"\n" + err).decode("utf-8", "replace")
         if code and not [saying for saying in _DAMAGED if saying in text]:
-            self._judge(code, err, "check")
+            self.judge(code, err, "check")
         return [process.clean_text(line) for line in text.splitlines() if _DAMAGE.search(line)] if code else []
 
     def snapshots_of_pack(self, pack):
@@ -170,7 +169,7 @@ class Repository:
         code, out, err = process.run(
             self._argv(words), [self._password] + list(secrets), die_with=signal.SIGINT, env=self._variables()
         )
-        self._judge(code, err, words[0])
+        self.judge(code, err, words[0])
         return out, err
 
     def _output(self, words):
@@ -179,7 +178,7 @@ class Repository:
         err = process.Tail(child.stderr)
         with child.stdout as stream:
             out = stream.read()
-        self._judge(child.wait(), err.bytes(), words[0])
+        self.judge(child.wait(), err.bytes(), words[0])
         return out
 
     def _argv(self, words):
@@ -190,7 +189,8 @@ class Repository:
         wanted.update((key, os.environ[key]) for key in _INHERITED if key in os.environ)
         return wanted
 
-    def _judge(self, code, err, what):
+    def judge(self, code, err, what):
+        """Raise the named fault that restic's exit code and error output (bytes) of the step `what` stand for."""
         if code == 0:
             return
         text = err.decode("utf-8", "replace")
@@ -204,95 +204,12 @@ class Repository:
             "repository %s: restic %s ended with %d: %s" % (self.where, what, code, last_line(text))
         )
 
-    def _json(self, data):
+    def parse(self, data):
+        """Return the JSON in `data` (bytes); raises ProgramFailedError for anything else."""
         try:
             return json.loads(data.decode("utf-8"))
         except ValueError:
             raise ProgramFailedError("repository %s: restic's answer is not JSON" % self.where)
-
-
-class Writer:
-    """A running `restic backup --stdin`: fed by `write`, then ended well by `finish` or without a trace by `abort`."""
-
-    def __init__(self, repository, child):
-        """Take over the child; the repository is a folder of this host."""
-        self._repository = repository
-        self._snapshots = os.path.join(repository.location, "snapshots")
-        self._child = child
-        self._out = process.Tail(child.stdout)
-        self._err = process.Tail(child.stderr)
-
-    def write(self, piece):
-        """Hand `piece` to restic; raises OSError (EPIPE) when restic died."""
-        process.write_all(self._child.stdin.fileno(), piece)
-
-    def finish(self):
-        """Close restic's stdin, wait for its end and return the full id of the snapshot."""
-        self._child.stdin.close()
-        self._repository._judge(self._child.wait(), self._err.bytes(), "backup")
-        summary = self._out.bytes().decode("utf-8", "replace").strip().splitlines()[-1]
-        short = self._repository._json(summary.encode("utf-8")).get("snapshot_id") or "none"
-        # The summary has the short form only; the folder tells the full one without another start of restic.
-        found = [name for name in os.listdir(self._snapshots) if name.startswith(short)]
-        if len(found) != 1:
-            raise ProgramFailedError("restic saved snapshot %s, which is not in the repository" % short)
-        return full_id(found[0])
-
-    def abort(self):
-        """End restic BEFORE its stdin closes: closed first, half a stream becomes a good-looking snapshot."""
-        if self._child.poll() is None:
-            process.stop(self._child, signal.SIGINT)
-        if not self._child.stdin.closed:
-            self._child.stdin.close()
-        self._child.wait()
-
-    def said(self):
-        """Return the end of restic's error output."""
-        return self._err.text()
-
-
-class Dump:
-    """One stored file being read; counts and digests what it hands out."""
-
-    def __init__(self, repository, child, path):
-        """Take over the child."""
-        self._repository = repository
-        self._child = child
-        self._path = path
-        self._err = process.Tail(child.stderr)
-        self._digest = hashlib.sha256()
-        self.bytes = 0
-        self.end = b""
-
-    def read(self, size=BLOCK):
-        """Return at most `size` bytes, none at the end; `end` holds the last 1024 bytes handed out."""
-        piece = os.read(self._child.stdout.fileno(), min(size, BLOCK))
-        self._digest.update(piece)
-        self.bytes += len(piece)
-        self.end = (self.end + piece)[-1024:]
-        return piece
-
-    def finish(self):
-        """Read what is left and return (bytes, SHA-256); raises when restic could not give every byte."""
-        while self.read():
-            pass
-        self._child.stdout.close()
-        self._repository._judge(self._child.wait(), self._err.bytes(), "dump of %s" % self._path)
-        return self.bytes, self._digest.hexdigest()
-
-    def abort(self):
-        """End the reading at once; does nothing after `finish`."""
-        if self._child.poll() is None:
-            process.stop(self._child, signal.SIGINT)
-        if not self._child.stdout.closed:
-            self._child.stdout.close()
-
-
-def full_id(name):
-    """Return `name` if it is a full snapshot id; `forget` with anything shorter could mean another snapshot."""
-    if not _ID.match(name):
-        raise ValueError("not a full snapshot id: %r" % (name,))
-    return name
 
 
 def last_line(text):

@@ -13,7 +13,7 @@ from yunwei_host.copyplan import ids_at_site
 from yunwei_host.faults import FaultError, NotAcceptedError, RefusedByPolicyError
 from yunwei_host.hostlock import HostLock
 from yunwei_host.records import RecordStore
-from yunwei_host.restic import full_id
+from yunwei_host.resticstream import full_id
 
 PERMIT = {"run_id": "r-1", "job": "back-up"}
 
