@@ -192,7 +192,12 @@ def accepted_manifests(session: Session, system: str) -> list[str]:
 
 
 def _is_accepted(item: Any) -> bool:
-    return isinstance(item, dict) and item.get("status") == "accepted"
+    """Tell whether a line of a backup's result names an accepted manifest.
+
+    A backup that is not due names the one that makes it so: the run that made that one may have lost its controller
+    before it could say so.
+    """
+    return isinstance(item, dict) and item.get("status") in ("accepted", "not due")
 
 
 def _reading_work(request: Request, policy: Policy, system_id: str, now: datetime) -> dict[str, Any]:
