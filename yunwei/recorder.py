@@ -53,7 +53,7 @@ class Recorder:
         refusals = [summary for summary in summaries if summary.get("refused")]
         if refusals and len(refusals) == len(bad):
             first = refusals[0]
-            return Verdict("refused", int(first.get("exit_code", 3)), str(first["refused"]))
+            return Verdict("refused", int(first.get("exit_code", 3)), str(first.get("reason") or first["refused"]))
         if bad and all(summary.get("exit_code") == 4 for summary in summaries):
             return Verdict("could not judge", 4, _reason(bad))
         if bad or any(counts.get("failures") or counts.get("unreachable") for counts in self.hosts.values()):

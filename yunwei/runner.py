@@ -28,6 +28,7 @@ _EVENTS = {
     "runner_on_start": "started",
     "runner_on_ok": "ok",
     "runner_on_failed": "failed",
+    "runner_item_on_failed": "failed",
     "runner_on_unreachable": "unreachable",
 }
 
@@ -144,7 +145,8 @@ class _Watcher:
         if not status or not data.get("host"):
             return True
         host, task, result = str(data["host"]), str(data.get("task", "")), data.get("res") or {}
-        if status in ("failed", "unreachable") and not data.get("ignore_errors"):
+        # A loop as a whole only says that a turn of it failed; the turn has said why.
+        if status in ("failed", "unreachable") and not data.get("ignore_errors") and "results" not in result:
             self.failures.append(Failure(host, task, str(result.get("msg", ""))))
         self._progress(host, task, "changed" if status == "ok" and result.get("changed") else status)
         return True
