@@ -13,6 +13,8 @@ import time
 from . import commands, instance, scan, workdir
 from .errors import NotJudgedError
 
+BEGINNING_SECONDS = 60
+
 
 def run(unit, report, work):
     """Destroy what this restore made, unless a failed drill is to be kept; returns whether anything was removed."""
@@ -60,10 +62,10 @@ def destroy(work):
         raise NotJudgedError(work.path, "its marker is not that of this restore", "look at it; nothing was removed")
     if scan.mounts_below(work.path):
         raise NotJudgedError(work.path, "a file system is mounted inside", "unmount it; nothing was removed")
-    segment = instance.shared_memory_id(work)
     removed = ["database instance"] if instance.stop(work) else []
     killed = _kill_all(work)
-    _remove_segment(segment)
+    if work.load().state.get("mode") == "drill":
+        removed += _remove_shared_memory()
     removed += ["%d processes" % killed] if killed else []
     files, size = remove_tree(work.path)
     return removed + ["%d files" % files, "%d bytes" % size, work.path]
@@ -111,14 +113,24 @@ def _may_sweep(work, system, stale_seconds):
         return None
     if work.state.get("system") == system:
         return "its run is dead"
+    if not work.state:
+        return "it never began" if time.time() - os.lstat(work.path).st_mtime > BEGINNING_SECONDS else None
     touched = os.lstat(work.part(workdir.STATE)).st_mtime
     return "untouched for %d seconds" % stale_seconds if time.time() - touched > stale_seconds else None
 
 
-def _remove_segment(number):
-    """Remove the segment that a server killed the hard way leaves; one that is in use is never touched."""
-    if number is not None and number in scan.unused_segments(scan.account_number(instance.OS_USER)):
-        commands.run(["ipcrm", "-m", str(number)], instance.OS_USER)
+def _remove_shared_memory():
+    """Remove what a server leaves that died the hard way (a full disk, a kill); returns what was removed.
+
+    Preflight let no drill begin where there was any, so it is the drill's own. What is in use is never touched.
+    """
+    left = scan.shared_memory()
+    for name in left:
+        if name.startswith("/"):
+            os.unlink(name)
+        else:
+            commands.run(["ipcrm", "-m", name.split()[-1]], instance.OS_USER)
+    return ["%d segments of shared memory" % len(left)] if left else []
 
 
 def _kill_all(work):

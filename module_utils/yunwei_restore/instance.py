@@ -72,15 +72,6 @@ def start(work, server):
             raise commands.CommandError("pg_ctl", child.returncode, _log_tail(work))
 
 
-def shared_memory_id(work):
-    """Return the id of the System V segment by which the server guards its data folder, None without a server."""
-    try:
-        with open(work.part("pg", "data", "postmaster.pid")) as stream:
-            return int(stream.read().splitlines()[6].split()[1])
-    except (OSError, IOError, IndexError, ValueError):
-        return None
-
-
 def stop(work):
     """Stop the instance at once when it runs; returns whether there was one."""
     data = work.part("pg", "data")

@@ -116,6 +116,9 @@ def _databases():
     if scan.database_servers():
         cause = "the host is not empty: a database server runs (process %d)" % scan.database_servers()[0]
         found.append(NotJudgedError("database server", cause, "a drill needs a host without any"))
+    for segment in scan.shared_memory():
+        cause = "the host is not empty: shared memory of a database server that died"
+        found.append(NotJudgedError(segment, cause, "remove it (rm, or ipcrm -m as its owner)"))
     if scan.listening((PORT,)):
         found.append(NotJudgedError("port %d" % PORT, "the host is not empty: something listens there", "stop it"))
     return found

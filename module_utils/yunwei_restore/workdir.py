@@ -61,8 +61,13 @@ class WorkDir:
         """Read the state; raises NotJudgedError when the folder is not this restore's."""
         if not self.is_ours():
             raise NotJudgedError(self.path, "no restore of this id was begun here", "run the preflight step first")
-        with open(self.part(STATE)) as stream:
-            self.state = json.load(stream)
+        try:
+            with open(self.part(STATE)) as stream:
+                self.state = json.load(stream)
+        except (OSError, IOError) as error:
+            if error.errno != errno.ENOENT:
+                raise
+            self.state = {}  # killed while the folder was made: nothing was begun
         return self
 
     def is_ours(self):

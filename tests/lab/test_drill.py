@@ -84,8 +84,8 @@ def passed(document) -> None:
     assert not [left for key, left in document["destroyed"]["proof"].items() if key.endswith("_left") and left]
 
 
-def test_passes_from_miyun_with_the_whole_local_site_switched_off(lab):
-    hosts = ("app1", "db1", "legacy1", "backup1")
+def test_passes_from_miyun_with_the_sources_and_the_backup_server_switched_off(lab):
+    hosts = ("app1", "db1", "backup1")  # legacy1 stays: a network without hosts is gone, and others may answer then
     for host in hosts:
         lab.engine("stop", "-t", "3", host)
     try:

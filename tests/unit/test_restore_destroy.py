@@ -132,6 +132,14 @@ def test_the_same_systems_dead_run_may_be_swept_and_another_ones_only_when_old(w
     assert leftovers(work, "s") == [("r-1", False)]
 
 
+def test_a_folder_whose_run_was_killed_while_making_it_is_swept(work):
+    os.unlink(work.part(workdir.STATE))
+    assert leftovers(work, "s") == [("r-1", False)]
+    os.utime(work.path, (1, 1))
+    assert leftovers(work, "s") == [("r-1", True)]
+    assert destroy.destroy(work)[-1] == work.path
+
+
 def test_a_state_is_whole_or_old(work):
     work.state["more"] = "中文"
     work.save()
