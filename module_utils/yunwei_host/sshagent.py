@@ -6,13 +6,14 @@ __metaclass__ = type
 
 import os
 import re
+import signal
 import subprocess
-import time
 
 from . import process
 from .faults import FaultError
 
 KEY_LIFETIME_SECONDS = 86400
+_SAY_AND_WAIT = "echo $SSH_AGENT_PID; exec cat >/dev/null"
 _WORD = re.compile(r"\A[A-Za-z0-9][A-Za-z0-9._:-]*\Z")
 _OPTION = re.compile(r"\A[A-Za-z]+=[A-Za-z0-9@.,+^*-]+\Z")
 
@@ -44,18 +45,22 @@ class SshAccess:
         self._folder = folder
         self._socket = os.path.join(folder, "agent.sock")
         self._blocks = {}
+        self._agent = None
         self._write("known_hosts", "".join([line.rstrip("\n") + "\n" for line in known_hosts]))
         # The agent serves for as long as `cat` lives, and cat lives until its stdin closes: even SIGKILL of this
         # process ends both. (The death signal of setpriv is lost on ssh-agent, which is setgid on Debian.)
-        with open(os.devnull, "wb") as nowhere:
-            self._agent = process.start(
-                ["ssh-agent", "-a", self._socket, "-t", str(KEY_LIFETIME_SECONDS), "cat"],
-                die_with=None,
-                stdin=subprocess.PIPE,
-                stdout=nowhere,
-                stderr=nowhere,
-            )
-        self._await_socket()
+        self._keeper = process.start(
+            ["ssh-agent", "-a", self._socket, "-t", str(KEY_LIFETIME_SECONDS), "sh", "-c", _SAY_AND_WAIT],
+            die_with=None,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
+        said = self._keeper.stdout.readline().strip()
+        if not said.isdigit():
+            self.close()
+            raise FaultError("ssh-agent does not start; is openssh-client installed on this host?")
+        self._agent = int(said)
 
     def add_host(self, alias, address, port, user, key, options=()):  # noqa: PLR0913, PLR0917  (what ssh needs)
         """Make `ssh <alias>` work.
@@ -83,8 +88,12 @@ class SshAccess:
 
     def close(self):
         """End the agent; its keys are gone with it."""
-        self._agent.stdin.close()
-        process.stop(self._agent)
+        if self._agent is not None:
+            os.kill(self._agent, signal.SIGTERM)  # else it would look for its keeper every ten seconds only
+        self._agent = None
+        self._keeper.stdin.close()
+        process.stop(self._keeper)
+        self._keeper.stdout.close()
 
     def _add_key(self, alias, private_key):
         code, _, _ = process.run(
@@ -95,13 +104,6 @@ class SshAccess:
         )
         if code:
             raise FaultError("the private key for %s in Vault is not usable; write a new pair of keys" % alias)
-
-    def _await_socket(self):
-        deadline = time.time() + 20
-        while not os.path.exists(self._socket):
-            if time.time() > deadline or self._agent.poll() is not None:
-                raise FaultError("ssh-agent does not start; is openssh-client installed on this host?")
-            time.sleep(0.02)
 
     def _write_configuration(self):
         common = SETTINGS + (
