@@ -14,7 +14,8 @@ module: restore_destroy
 short_description: Destroys what a restore made on a host, or proves by a fresh scan that it is gone
 description:
   - Stops the server and the application of the work folder and removes it, when its marker is that of this restore.
-  - With C(prove) nothing is touched, and the host is scanned for processes, ports, sockets, units, shared memory and files.
+  - With C(prove) nothing is touched, and the host is scanned for processes, ports, sockets, units, shared memory and
+    files.
 options:
   permit: {description: "What the gate issued.", type: dict, required: true}
   work: {description: "The unit of work of one system.", type: dict, required: true}

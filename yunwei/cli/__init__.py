@@ -31,4 +31,3 @@ def _say_error(error: YunweiError, *, as_json: bool) -> None:
     if as_json:
         document = {"error": {"kind": type(error).__name__, "message": str(error), "exit_code": error.exit_code}}
         print(json.dumps(document, ensure_ascii=False))
-
