@@ -12,14 +12,15 @@ SYSTEM = "mediation"
 
 
 @pytest.fixture(scope="module")
-def _writers(lab):
+def writers(lab):
     load.start(lab.slot)
     yield
     load.stop(lab.slot)
 
 
+@pytest.mark.usefixtures("writers")
 @pytest.mark.parametrize("number", range(1, 21))
-def test_a_backup_taken_under_writing_load_drills_green(lab, _writers, number):
+def test_a_backup_taken_under_writing_load_drills_green(lab, number):
     lab.json("run", "back-up", "--now", "--system", SYSTEM)
     lab.json("run", "sync-to-miyun", "--system", SYSTEM)
     drill = lab.json("drill", "--system", SYSTEM)
