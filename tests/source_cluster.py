@@ -117,6 +117,7 @@ def manifest(cluster: Cluster, database: str, *options: str) -> list[dict[str, A
 def clusters(container: str, *names: str) -> Iterator[list[Cluster]]:
     """Make clusters for one test module and remove every trace of them afterwards."""
     host = Host(container)
+    host.run("pkill", "-QUIT", "-f", f"^{BIN}/postgres -D {FOLDER}/", check=False)  # of a test that was killed
     host.run("rm", "-rf", FOLDER)
     host.run("install", "-d", "-m", "0755", FOLDER)
     host.run("tee", f"{FOLDER}/yunwei_source.py", stdin=source_runner.PROGRAM.read_bytes())

@@ -13,9 +13,9 @@ pytestmark = pytest.mark.lab
 # What damage.sql does, told by the lines that must differ: (kind of line, kind of object, name).
 DAMAGED = {
     *[("table", "", f"public.{name}") for name in (
-        "swapped", "duplicates", "numerics", "floats", "bigints", "moments", "padded", "caseless_text", "documents",
-        "nulls", "shifted", "types", "zero", "empty", "unlogged", "parted_high", "child", "dropped_column", "missing",
-        "extra")],
+        "swapped", "duplicates", "numerics", "floats", "bigints", "moments", "padded", "caseless_text",
+        "caseless_words", "documents", "nulls", "shifted", "types", "zero", "empty", "unlogged", "parted_high",
+        "child", "dropped_column", "missing", "extra")],
     ("table", "", "Odd Schema.Table With 'quotes' \"and\" 空格"),
     ("table", "", "app.cases"),
     ("large_objects", "", ""),

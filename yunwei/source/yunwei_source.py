@@ -433,7 +433,8 @@ BLOCK_HEAD = re.compile(
 )
 # Lines that depend on the order of blocks or on the one run, not on the object.
 BLOCK_NOISE = re.compile(
-    "^(?:SET default_(?:tablespace|table_access_method) = .*;|\\\\(?:un)?restrict .*|--(?: PostgreSQL database.*)?)$",
+    "^(?:SET default_(?:tablespace|table_access_method|with_oids) = .*;"
+    "|\\\\(?:un)?restrict .*|--|-- PostgreSQL database.*)$",
     re.MULTILINE,
 )
 # `x IN ('a', 'b')` on a varchar column is printed in one way by the source and in another after a restore.
