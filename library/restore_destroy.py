@@ -48,7 +48,10 @@ def main():
             return False
         if module.params["prove"]:
             return destroy.show(unit, report, work, module.params["free_before"])
-        return destroy.run(unit, report, work)
+        changed = destroy.run(unit, report, work)
+        for warning in report.facts.get("warnings", []):
+            module.warn(warning)
+        return changed
 
     glue.act(module, action)
 

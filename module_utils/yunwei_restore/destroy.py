@@ -23,6 +23,7 @@ def run(unit, report, work):
         report.facts.update(what=[], kept=False, seconds=0.0)
         return False
     work.load()
+    report.facts["warnings"] = _still_stopped(unit, work)
     if unit["keep_on_failure"] and work.state.get("verdict"):
         work.state["kept"] = True
         work.save()
@@ -32,6 +33,14 @@ def run(unit, report, work):
     seconds = round(time.time() - started, 3)
     report.facts.update(what=removed, kept=False, seconds=seconds, free_before=work.state.get("free_before"))
     return True
+
+
+def _still_stopped(unit, work):
+    """Return what a person must know whose recovery failed after the services were stopped."""
+    if unit["mode"] != "recover" or not unit["services"] or not work.state.get("verdict"):
+        return []
+    names = ", ".join("%(unit)s on %(host)s" % one for one in unit["services"])
+    return ["The recovery did not succeed. Services that it stopped stay stopped: %s" % names]
 
 
 def show(unit, report, work, free_before):

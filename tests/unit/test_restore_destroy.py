@@ -99,7 +99,7 @@ def test_a_port_that_is_still_open_is_left_over(work):
 
 
 def unit(work, **changes):
-    return {"keep_on_failure": False, "work_dir": work.path, "system": "s", **changes}
+    return {"keep_on_failure": False, "work_dir": work.path, "system": "s", "mode": "drill", "services": [], **changes}
 
 
 class Facts:
@@ -115,6 +115,15 @@ def test_only_a_failed_restore_is_kept(work, verdict, kept):
     destroy.run(unit(work, keep_on_failure=True), report, work)
     assert report.facts["kept"] is kept
     assert os.path.exists(work.path) is kept
+
+
+def test_a_failed_recovery_says_which_services_stay_stopped(work):
+    work.state["verdict"] = "failed"
+    work.save()
+    report = Facts()
+    service = {"host": "app1", "unit": "app.service", "order": 1}
+    destroy.run(unit(work, mode="recover", services=[service]), report, work)
+    assert "app.service on app1" in report.facts["warnings"][0]
 
 
 def leftovers(work, system):
