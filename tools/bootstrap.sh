@@ -48,7 +48,7 @@ find_python() {
 
 make_venv() {
   local mark=.venv/.installed want python
-  X
+  want="$(sha256sum < requirements.lock | cut -d' ' -f1) $PWD"
   if [ -x .venv/bin/yunwei ] && [ "$(cat "$mark" 2>/dev/null)" = "$want" ]; then return; fi
   python="$(find_python)"
   say "making .venv with $python"
