@@ -314,33 +314,32 @@ def test_a_file_that_changes_while_it_is_read_is_marked_and_its_digest_is_of_the
 def test_what_vanishes_while_listing_is_noted_not_sent(files):
     files.write(b"a", b"a" * 5_000_000)
     files.write(b"b", b"gone soon")
-    files.write(b"c/d", b"gone soon")
-
-    def act():
-        os.unlink(files.at(b"b"))
-        os.rename(files.at(b"c"), files.at(b"../c"))
-        os.mkdir(files.at(b"c"))
-        files.write(b"c/stranger", b"x")
-
-    heard = listen_slowly(files, act)
+    files.write(b"0 looked at before a", b"x")
+    heard = listen_slowly(files, lambda: os.unlink(files.at(b"b")))
     assert heard.code == 0
     assert {"t": "note", "p": files.key(b"b"), "reason": "vanished"} in heard.lines
     assert files.key(b"b") not in heard.files()
     assert files.at(b"b")[1:] not in members(heard.payload)
 
 
-def test_a_folder_swapped_for_a_link_is_not_entered(files, tmp_path):
+@pytest.mark.parametrize(("becomes", "reason"), [("link", "vanished"), ("folder", "replaced while it was listed")])
+def test_a_folder_swapped_after_it_was_looked_at_is_not_entered(files, tmp_path, becomes, reason):
+    """`0` is looked at before `a` is sent, and entered afterwards: in between another account may swap it."""
     (tmp_path / "secret").mkdir()
     (tmp_path / "secret" / "key").write_text("secret")
     files.write(b"a", b"a" * 5_000_000)
-    files.write(b"z/x", b"x")
+    files.write(b"0/x", b"x")
 
     def act():
-        os.rename(files.at(b"z"), tmp_path / "moved")
-        os.symlink(tmp_path / "secret", files.at(b"z"))
+        os.rename(files.at(b"0"), tmp_path / "moved")
+        if becomes == "link":
+            os.symlink(tmp_path / "secret", files.at(b"0"))
+        else:
+            os.rename(tmp_path / "secret", files.at(b"0"))
 
     heard = listen_slowly(files, act)
     assert heard.code == 0
+    assert {"t": "note", "p": files.key(b"0"), "reason": reason} in heard.lines
     assert not [name for name in members(heard.payload) if b"key" in name]
 
 
