@@ -6,6 +6,8 @@ Behind a forced command (`--system NAME`, verb in SSH_ORIGINAL_COMMAND) it answe
 working", T closes a good answer, E a failed one. It writes no file, starts nothing but PostgreSQL's own tools, and
 these as the database's account. After a restore the same file, run as `manifest DATABASE --socket DIR --port N`,
 prints the same manifest lines of the restored database. Standard library only: Python 2.6, 2.7 and 3.6+.
+
+One file on purpose, though a long one: it is what an auditor reads and what every host's proof pins by its digest.
 """
 
 from __future__ import absolute_import, division, print_function
