@@ -19,7 +19,9 @@ options:
   permit: {description: "What the gate issued.", type: dict, required: true}
   work: {description: "The unit of work of one system.", type: dict, required: true}
   host: {description: "This host's name in the inventory.", type: str, required: true}
-  secrets: {description: "The secrets of the system by name.", type: dict, required: true}
+  secrets: {description: "The secrets of the system by name; not needed to take over.", type: dict}
+  begin: {description: "Make the work folder first, on a host that fetches for another.", type: bool, default: false}
+  taken: {description: "Take over what another host fetched; these are the items of its state.", type: dict}
 attributes:
   check_mode: {support: full, description: "Does nothing: there is nothing to act on before the work folder exists."}
 author: ["yunwei contributors (@yunwei)"]
@@ -38,15 +40,25 @@ yunwei: {description: "Verdict, reasons, the records chosen, what was ignored, p
 
 
 def main():
-    """Locate, look at the space, fetch."""
-    further = {"secrets": {"type": "dict", "required": True, "no_log": True}}
+    """Locate, look at the space, fetch; or take over what another host fetched."""
+    further = {
+        "secrets": {"type": "dict", "no_log": True},
+        "begin": {"type": "bool", "default": False},
+        "taken": {"type": "dict"},
+    }
     module = AnsibleModule(argument_spec=glue.arguments(**further), supports_check_mode=True)
+    given = module.params
 
     def action(unit, report, work):
         if module.check_mode:
             return False
+        if given["begin"]:
+            work.create({"system": unit["system"], "mode": unit["mode"]})
         work.load()
-        return fetch.run(unit, module.params["host"], module.params["secrets"], report, work)
+        if given["taken"] is not None:
+            return fetch.take_over(unit, given["host"], list(given["taken"].values()), report, work)
+        fetch.run(unit, given["host"], given["secrets"] or {}, report, work)
+        return True
 
     glue.act(module, action)
 

@@ -9,7 +9,7 @@ import socket
 import threading
 import time
 
-from . import destroy, in_the_way, scan, workdir
+from . import commands, destroy, in_the_way, scan, workdir
 from .errors import NotJudgedError, RefusedError
 from .hosttools import clock as clocks
 from .instance import PORT
@@ -93,6 +93,12 @@ def begin(unit, report, work, handed_over):
     }
     work.create(state)
     report.facts.update(handed_over=started, began=now, free_bytes=state["free_before"])
+    report.facts["has_restic"] = has_restic()
+
+
+def has_restic():
+    """Return whether this host can read a repository itself; restic does not run on the oldest systems."""
+    return bool([folder for folder in commands.PATH.split(":") if os.access(os.path.join(folder, "restic"), os.X_OK)])
 
 
 def _drivers(unit, host):

@@ -1,0 +1,63 @@
+"""Carry what another host fetched to a target that cannot read the repository itself. Glue over `yunwei.relay`."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from ansible.plugins.action import ActionBase
+
+from yunwei import relay
+from yunwei.errors import YunweiError
+
+DOCUMENTATION = """
+name: restore_relay
+short_description: Carry fetched backups from one host to another through the controller's memory
+description:
+  - From the other host's work folder into that of the target. Nothing is written on the controller.
+  - C(taken) holds what the other host knows about them; module restore_fetch checks it on the target.
+options:
+  permit: {description: The permit of yunwei_gate., type: dict, required: true}
+  work: {description: The unit of work of one system., type: dict, required: true}
+  source: {description: Name of the host that fetched., type: str, required: true}
+  source_dir: {description: Its work folder., type: str, required: true}
+"""
+
+
+class ActionModule(ActionBase):
+    """The relay task."""
+
+    TRANSFERS_FILES = False
+    _supports_check_mode = True
+    _supports_async = False
+    _requires_connection = False
+
+    def run(self, tmp: Any = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Return `taken`, or fail with what could not be carried."""
+        result: dict[str, Any] = super().run(tmp, task_vars)
+        variables = task_vars or {}
+        work, source = self._task.args["work"], str(self._task.args["source"])
+        if self._task.check_mode:
+            return {**result, "taken": {}}
+        if work["system"] not in (self._task.args["permit"].get("systems") or []):
+            return {**result, "failed": True, "msg": f"No permit for {work['system']}: start this through its gate."}
+        try:
+            taken = self._carry(work, variables, source, str(variables["inventory_hostname"]))
+        except YunweiError as error:
+            summary = {"reason": str(error), "exit_code": error.exit_code}
+            return {**result, "failed": True, "msg": str(error), "yunwei": summary}
+        return {**result, "changed": True, "taken": taken}
+
+    def _carry(self, work: dict[str, Any], variables: dict[str, Any], source: str, target: str) -> dict[str, Any]:
+        """Copy every file that the source's state names; return the state's items with the target's paths."""
+        reader = relay.ssh_command(source, variables["hostvars"][source])
+        writer = relay.ssh_command(target, variables["hostvars"][target])
+        old, new = f"{self._task.args['source_dir']}/fetch", f"{work['work_dir']}/fetch"
+        items = json.loads(relay.read_file(reader, f"{self._task.args['source_dir']}/state.json"))["items"]
+        for item in items.values():
+            for path in [item["manifest"], *item["digests"]]:
+                relay.copy_file(reader, path, writer, relay.moved(path, old, new))
+            item["manifest"] = relay.moved(item["manifest"], old, new)
+            item["digests"] = {relay.moved(path, old, new): digest for path, digest in item["digests"].items()}
+            item["paths"] = {payload: relay.moved(path, old, new) for payload, path in item["paths"].items()}
+        return dict(items)

@@ -1,0 +1,82 @@
+"""Carries files from one host to another through the controller's memory; neither host knows the other.
+
+For targets that cannot read a repository themselves: restic does not run on the oldest systems.
+"""
+
+from __future__ import annotations
+
+import shlex
+import subprocess
+from collections.abc import Mapping, Sequence
+from pathlib import PurePosixPath
+from typing import Any
+
+from yunwei.errors import CouldNotJudgeError
+
+# After the inventory's own arguments ssh would ignore these: the first value counts, so they come before.
+_ALWAYS = ("-o", "BatchMode=yes", "-o", "StrictHostKeyChecking=yes", "-o", "ConnectTimeout=15", "-T")
+_WORDS = ("ansible_ssh_common_args", "ansible_ssh_extra_args")
+
+
+def ssh_command(name: str, variables: Mapping[str, Any]) -> list[str]:
+    """Return the vector that reaches a host of the inventory as Ansible's ssh connection does.
+
+    Args:
+        name: the host's name in the inventory.
+        variables: its variables, templated.
+    """
+    command = ["ssh", *_ALWAYS]
+    for variable in _WORDS:
+        command += shlex.split(str(variables.get(variable) or ""))
+    key = variables.get("ansible_ssh_private_key_file") or variables.get("ansible_private_key_file")
+    command += ["-i", str(key)] if key else []
+    command += ["-p", str(variables.get("ansible_port") or 22)]
+    user = variables.get("ansible_user")
+    command += ["-l", str(user)] if user else []
+    return [*command, str(variables.get("ansible_host") or name)]
+
+
+def moved(path: str, old: str, new: str) -> str:
+    """Return the path of a file right in folder `old` as it is right in folder `new`.
+
+    Raises `CouldNotJudgeError` for any other path: a host may not name what it likes.
+    """
+    place = PurePosixPath(path)
+    if str(place.parent) != old or place.name in ("", "..") or str(place) != path:
+        raise CouldNotJudgeError(f"a file was named that is not in {old}: {path!r}")
+    return f"{new}/{place.name}"
+
+
+def read_file(source: Sequence[str], path: str) -> bytes:
+    """Return a small file of a host, read as root.
+
+    Raises `CouldNotJudgeError` where that fails.
+    """
+    done = subprocess.run([*source, f"sudo -n cat {shlex.quote(path)}"], capture_output=True, check=False)
+    _require(done.returncode, done.stderr, f"reading {path}")
+    return done.stdout
+
+
+def copy_file(source: Sequence[str], path: str, target: Sequence[str], new: str) -> None:
+    """Copy `path` of one host to `new` of another, as root, mode 0600; it must not be there yet.
+
+    Raises `CouldNotJudgeError` where either side fails.
+    """
+    write = f"sudo -n sh -c {shlex.quote(f'umask 077; set -C; cat > {shlex.quote(new)}')}"
+    pipe = subprocess.PIPE
+    reader = subprocess.Popen(
+        [*source, f"sudo -n cat {shlex.quote(path)}"], stdin=subprocess.DEVNULL, stdout=pipe, stderr=pipe
+    )
+    writer = subprocess.Popen([*target, write], stdin=reader.stdout, stdout=pipe, stderr=pipe)
+    assert reader.stdout is not None  # noqa: S101 - a pipe was asked for
+    reader.stdout.close()
+    _out, writer_said = writer.communicate()
+    _out, reader_said = reader.communicate()
+    _require(writer.returncode, writer_said, f"writing {new}")
+    _require(reader.returncode, reader_said, f"reading {path}")
+
+
+def _require(code: int, said: bytes, what: str) -> None:
+    if code != 0:
+        lines = said.decode("utf-8", "replace").strip().splitlines() or ["it said nothing"]
+        raise CouldNotJudgeError(f"{what} through the controller failed: {lines[-1]}")
