@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -50,11 +51,13 @@ def launch(request: Request, progress: runner.Progress, afterwards: Afterwards |
     """
     systems = known_systems(request.inventory, request.systems)
     intent = _intent(request)
+    began = datetime.now(UTC)
     with shared_login(intent) as login:
         outcome = runner.run(_to_launch(request, systems), progress, intent.run_id, login.environment)
         document = _document(request, outcome)
         if not request.check and document["exit_code"] == 0 and request.job.proofs:
-            _prove(request, systems, document, login.client)
+            found = proofs.prove(request.job, request.inventory, systems, began)
+            _add_proofs(document, found, request.inventory, login.client)
         if afterwards:
             afterwards(document, login.client)
     return Result(document)
@@ -127,10 +130,10 @@ def _last_lines(output: str, count: int = 6) -> str:
     return "\n".join(lines[-count:])
 
 
-def _prove(request: Request, systems: Sequence[str], document: dict[str, Any], signer: Signer) -> None:
-    result = proofs.prove(request.job, request.inventory, systems)
+def _add_proofs(document: dict[str, Any], result: proofs.ProofResult, inventory: Path, signer: Signer) -> None:
+    """Record what the proofs found and let it count: a run is no better than its proof."""
     found = result.to_json()
-    evidence_id = ledger.record_verification(document["run_id"], request.inventory, found, signer)
+    evidence_id = ledger.record_verification(document["run_id"], inventory, found, signer)
     document["verification"] = {**found, "evidence_id": evidence_id}
     if result.verdict == proofs.FAILED:
         document.update(status="failed", exit_code=1)

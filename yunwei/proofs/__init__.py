@@ -7,8 +7,9 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -49,15 +50,19 @@ class ProofResult:
         return {"verdict": self.verdict, "passed": len(self.findings) - len(bad), "not_passed": bad}
 
 
-def prove(job: Job, inventory: Path, systems: Sequence[str]) -> ProofResult:
-    """Run every proof of a job against the inventory's hosts, over the same SSH settings as the job."""
+def prove(job: Job, inventory: Path, systems: Sequence[str], as_of: datetime | None = None) -> ProofResult:
+    """Run every proof of a job against the inventory's hosts, over the same SSH settings as the job.
+
+    `as_of` is the aware time at which the job began, by default now: what has fallen due since is not asked for.
+    """
     findings: list[Finding] = []
+    settings = _environment(inventory, systems, as_of or datetime.now(UTC))
     for proof in job.proofs:
-        findings.extend(_prove_role(proof, inventory, systems))
+        findings.extend(_prove_role(proof, inventory, settings))
     return ProofResult(tuple(findings))
 
 
-def _prove_role(proof: Proof, inventory: Path, systems: Sequence[str]) -> list[Finding]:
+def _prove_role(proof: Proof, inventory: Path, settings: Mapping[str, str]) -> list[Finding]:
     test_file = content_root() / "roles" / proof.role / "verify" / f"test_{proof.role}.py"
     if not test_file.is_file():
         return [Finding(proof.role, "", COULD_NOT_JUDGE, f"{test_file} is missing")]
@@ -65,7 +70,7 @@ def _prove_role(proof: Proof, inventory: Path, systems: Sequence[str]) -> list[F
         outcomes = Path(folder) / "outcomes.json"
         done = subprocess.run(
             _command(test_file, proof.group, inventory),
-            env=_environment(inventory, systems, outcomes),
+            env={**settings, "YUNWEI_PROOF_OUTCOMES": str(outcomes)},
             cwd=folder,
             capture_output=True,
             text=True,
@@ -82,14 +87,14 @@ def _command(test_file: Path, group: str, inventory: Path) -> list[str]:
     ]
 
 
-def _environment(inventory: Path, systems: Sequence[str], outcomes: Path) -> dict[str, str]:
+def _environment(inventory: Path, systems: Sequence[str], as_of: datetime) -> dict[str, str]:
     return {
         **os.environ,
         **environment(),
         "PYTHONDONTWRITEBYTECODE": "1",
         "YUNWEI_INVENTORY": str(inventory),
         "YUNWEI_SYSTEMS": ",".join(systems),
-        "YUNWEI_PROOF_OUTCOMES": str(outcomes),
+        "YUNWEI_AS_OF": as_of.isoformat(),
     }
 
 
