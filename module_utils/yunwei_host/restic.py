@@ -50,7 +50,7 @@ class Repository:
             location: what `restic -r` takes.
             password: text; it reaches restic by an inherited pipe only.
             where: how messages name the repository (default: the location).
-            flags: global flags of every call, such as `--limit-upload=512` or `-o`, `rclone.program=ssh …`.
+            flags: global flags of every call, such as `--limit-upload=512` or `-o`, `rclone.program=ssh ALIAS`.
         """
         self.location = location
         self.where = where or location

@@ -12,14 +12,12 @@ import errno
 import fnmatch
 import os
 import stat
-import tarfile
-from contextlib import closing
 
+from . import tarstream
 from . import tree as trees
 from .errors import BadBackupError, NotJudgedError
-from .hosttools import names
+from .hosttools import names, process
 
-_BLOCK = 1 << 20
 _DEVICES = {"p": stat.S_IFIFO, "s": stat.S_IFSOCK, "c": stat.S_IFCHR, "b": stat.S_IFBLK}
 
 
@@ -139,13 +137,13 @@ def _extract_payload(tree, entries, payload, payloads, item):
         raise BadBackupError(item, "payload %s was not fetched" % str(payload)[:16], "start again")
     written = 0
     try:
-        # latin-1 carries every byte of a name through, whatever the locale
-        with closing(tarfile.open(payloads[payload], "r:", encoding="latin-1", errors="strict")) as archive:
-            for member in _members(archive):
-                path = wanted.pop(_raw_name(member), None)
+        with open(payloads[payload], "rb") as stream:
+            archive = tarstream.TarStream(stream)
+            for name in archive.files():
+                path = wanted.pop(name.lstrip(b"/"), None)
                 if path is not None:
-                    written += _write_file(tree, path, archive.extractfile(member))
-    except (tarfile.TarError, EOFError) as error:
+                    written += _write_file(tree, path, archive)
+    except tarstream.TarError as error:
         raise BadBackupError(item, "payload %s cannot be read to its end: %s" % (payload[:16], error), "back up again")
     if wanted:
         missing = sorted(wanted.values())[0]
@@ -157,34 +155,14 @@ def _extract_payload(tree, entries, payload, payloads, item):
     return written
 
 
-def _members(archive):
-    while True:
-        member = archive.next()
-        if member is None:
-            return
-        yield member
-        archive.members = []  # tarfile remembers every member for ever
-
-
-def _raw_name(member):
-    name = member.name
-    return (name if isinstance(name, bytes) else name.encode("latin-1")).lstrip(b"/")
-
-
-def _write_file(tree, path, content):
-    if content is None:
-        raise BadBackupError(names.encode_name(path), "the payload holds no regular file under this name", "")
-    handle, written = tree.create_file(path), 0
+def _write_file(tree, path, archive):
+    handle = tree.create_file(path)
     try:
-        while True:
-            block = content.read(_BLOCK)
-            if not block:
-                return written
-            while block:
-                count = os.write(handle, block)
-                written, block = written + count, block[count:]
+        for block in archive.blocks():
+            process.write_all(handle, block)
     finally:
         os.close(handle)
+    return archive.size
 
 
 def _make_hard_links(tree, entries):

@@ -53,7 +53,7 @@ def test_the_role_asks_for_the_mode_nowhere():
 
 def test_each_way_of_restoring_has_one_home():
     """A second caller of these programs would be a second way of restoring."""
-    homes = {"pg_restore": "load.py", "pg_createcluster": "cluster.py", "extractfile": "extract.py"}
+    homes = {"pg_restore": "load.py", "pg_createcluster": "cluster.py", "create_file": "extract.py"}
     for word, home in homes.items():
         callers = [path.name for path in HOST_CODE.glob("*.py") if word in _called_words(path)]
         assert callers == [home], word

@@ -30,7 +30,8 @@ def databases(lab: Lab) -> list[str]:
 
 def recover(lab: Lab, *words: str, expect: int = 0, system: str = SYSTEM):
     document = lab.json("recover", "--system", system, "--site", "local", *words, expect=expect)
-    assert lab.podman("db1", "sh", "-c", "ls -A /srv/restore 2> /dev/null; true").stdout == ""
+    for host in ("db1", "app1", "legacy1"):
+        assert lab.podman(host, "sh", "-c", "ls -A /srv/restore 2> /dev/null; true").stdout == ""
     return document
 
 
@@ -99,6 +100,19 @@ def test_one_file_comes_back_into_a_folder(lab):
     lab.podman("app1", "cmp", "/srv/rescue/srv/mediation/bin/app.py", "/srv/mediation/bin/app.py")
     assert "nothing is overwritten" in str(recover(lab, *words, system="mediation", expect=3)["reason"])
     lab.podman("app1", "rm", "-r", "/srv/rescue")
+
+
+def test_files_come_back_on_a_host_where_restic_does_not_run(lab):
+    """Python 2.7 only: a drill host reads the repository, the controller carries, the host restores and proves."""
+    lab.podman("legacy1", "rm", "-rf", "/srv/rescue")
+    assert lab.podman("legacy1", "sh", "-c", "command -v restic", check=False).returncode != 0
+    words = ("--to", "legacy1", "--files", "/srv/portal", "--into", "/srv/rescue")
+    found = facts(recover(lab, *words))
+    assert found["files"]["equal"] == found["files"]["expected"] > 1000
+    assert lab.podman("scratch1", "ls", "-A", "/srv/restore").stdout == ""
+    count = "find /srv/rescue/srv/portal | wc -l; find /srv/portal | wc -l"
+    assert len(set(lab.podman("legacy1", "sh", "-c", count).stdout.split())) == 1
+    lab.podman("legacy1", "rm", "-r", "/srv/rescue")
 
 
 def test_a_whole_file_set_comes_back_and_its_service_answers(lab):

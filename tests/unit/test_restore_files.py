@@ -1,13 +1,15 @@
 """Files come back as they were, and whatever differs is named."""
 
+import io
 import os
 import shutil
+import tarfile
 from pathlib import Path
 
 import pytest
 from restore_tree import PAYLOAD, TOP, make_payload, make_tree, manifest_lines
 from yunwei_host import names
-from yunwei_restore import compare_files, extract, tree
+from yunwei_restore import compare_files, extract, tarstream, tree
 from yunwei_restore.errors import BadBackupError, NotJudgedError
 
 
@@ -131,3 +133,35 @@ def test_times_of_python_2_are_compared_to_the_microsecond():
     assert extract.time_of({"mtime": "-1.5"}) == -1_500_000_000
     assert compare_files._rounded(1_700_000_000_123_457_000, extract.time_of(line))
     assert not compare_files._rounded(1_700_000_000_123_456_790, extract.time_of(line))
+
+
+def stream_of(payload):
+    return [
+        (name, b"".join(archive.blocks(7))) for archive in [tarstream.TarStream(payload)] for name in archive.files()
+    ]
+
+
+def test_a_tar_stream_is_read_as_tar_reads_it(case):
+    with open(case.payloads[PAYLOAD], "rb") as ours, tarfile.open(case.payloads[PAYLOAD], encoding="latin-1") as theirs:
+        expected = [(one.name.encode("latin-1"), theirs.extractfile(one).read()) for one in theirs if one.isreg()]
+        assert stream_of(ours) == expected
+
+
+def test_times_before_1970_and_very_long_names_are_read():
+    made = io.BytesIO()
+    with tarfile.open(fileobj=made, mode="w", format=tarfile.GNU_FORMAT) as archive:
+        for name in ("old", "n" * 4000):
+            entry = tarfile.TarInfo(name)
+            entry.size, entry.mtime = 3, -86400
+            archive.addfile(entry, io.BytesIO(b"abc"))
+    assert stream_of(io.BytesIO(made.getvalue())) == [(b"old", b"abc"), (b"n" * 4000, b"abc")]
+
+
+@pytest.mark.parametrize(
+    "damage", [lambda raw: raw[:600], lambda raw: raw[:512], lambda raw: b"x" + raw[1:], lambda _: b""]
+)
+def test_a_damaged_tar_stream_is_an_error(case, damage):
+    with open(case.payloads[PAYLOAD], "rb") as stream:
+        raw = stream.read()
+    with pytest.raises(tarstream.TarError):
+        stream_of(io.BytesIO(damage(raw)))
