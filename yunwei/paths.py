@@ -26,4 +26,4 @@ def state_dir() -> Path:
 def default_inventory() -> Path:
     """Return `$YUNWEI_INVENTORY` or the lab's inventory folder."""
     chosen = os.environ.get("YUNWEI_INVENTORY")
-    return Path(chosen) if chosen else content_root() / "inventories" / "lab"
+    return Path(chosen).absolute() if chosen else content_root() / "inventories" / "lab"

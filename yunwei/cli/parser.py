@@ -50,9 +50,14 @@ def _command(
     return parser
 
 
+def _absolute(word: str) -> Path:
+    """Return a path that stays right in another working folder, where Ansible and pytest are run."""
+    return Path(word).absolute()
+
+
 def _with_inventory(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "-i", "--inventory", type=Path, default=default_inventory(), help="inventory folder (default: %(default)s)"
+        "-i", "--inventory", type=_absolute, default=default_inventory(), help="inventory folder (default: %(default)s)"
     )
     parser.add_argument("--json", action="store_true", help="print exactly one JSON document on standard output")
 
