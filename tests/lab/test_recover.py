@@ -136,8 +136,8 @@ def test_a_whole_file_set_comes_back_and_its_service_answers(lab):
 
 def test_a_host_that_holds_the_files_already_is_refused(lab):
     refused = recover(lab, "--to", "app1", "db1", system="mediation", expect=3)
-    assert "/srv/mediation is already there" in str(refused["reason"])
-    assert "the database is already there" in str(refused["reason"])
+    assert "/srv/mediation is already there" in str(refused["results"])
+    assert "the database is already there" in str(refused["results"])
 
 
 def test_recovery_leaves_evidence(lab):
