@@ -70,7 +70,7 @@ def test_a_run_under_ansible_runner_leaves_no_secret_in_its_artifacts(estate: Es
     launch = runner.Launch(FIXTURES / "back_up.yml", estate.inventory.folder, {"demo_marker": str(estate.marker)})
     seen: list[tuple[str, str, str]] = []
     before = len(estate.bao.audit())
-    outcome = runner.run(launch, lambda *event: seen.append(event))
+    outcome = runner.run(launch, lambda *event: seen.append(event), runner.new_run_id())
     assert outcome.return_code == 0, outcome.output
     record = estate.ledger.find_run(outcome.run_id)
     assert record is not None
