@@ -99,7 +99,7 @@ def test_space_is_given_back(world, monkeypatch):
     world.back_up(now=True)
     world.sync()
     summary = run(world)
-    assert summary["space"]["given_back"] > 2 << 20
+    assert summary["space"]["given_back"] > 1 << 19
     whole(world)
 
 
