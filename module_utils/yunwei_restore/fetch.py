@@ -121,6 +121,9 @@ class Locator:
         manifest = Manifest(path, item["item"])
         record = manifest.record
         check_record(record, self._unit["system"], item["item"])
+        if clock.moment(moment(record)) > self._now + locate.CLOCK_TOLERANCE_SECONDS:
+            cause = "its record says %s, which lies in the future" % moment(record)
+            raise BadBackupError(item["item"], cause, "is the clock of the source right, or of this host wrong?")
         wanted, content = _wanted(item, manifest, self._unit["part"])
         payloads = [_payload(self._found[item["item"]], one, record, item["item"]) for one in wanted]
         return {

@@ -116,6 +116,27 @@ def test_a_record_of_another_system_is_a_bad_backup(at):
         at.fetch()
 
 
+def test_a_record_of_the_future_is_a_bad_backup(at):
+    at.manifest(at.record(snapshot_at="2199-01-01T00:00:00Z"))
+    with pytest.raises(BadBackupError, match="lies in the future"):
+        at.fetch()
+
+
+def test_what_another_host_fetched_is_checked_before_it_is_taken_over(at):
+    at.manifest()
+    at.fetch()
+    plans = list(at.work.state["items"].values())
+    report = Report(at.unit(), "here")
+    assert fetch.take_over(at.unit(), "here", plans, report, at.work)
+    assert report.facts["restored_bytes"] > len(DUMP)
+    with open(plans[0]["paths"][at.payload], "ab") as stream:
+        stream.write(b"more")
+    with pytest.raises(NotJudgedError, match=r"0\.payload was damaged on its way"):
+        fetch.take_over(at.unit(), "here", plans, report, at.work)
+    with pytest.raises(NotJudgedError, match="not what this host receives"):
+        fetch.take_over(at.unit(), "here", [], report, at.work)
+
+
 def test_a_payload_that_is_gone_is_named(at):
     at.manifest(at.record(payload={**at.record()["payload"], "snapshot": "9" * 64}))
     with pytest.raises(BadBackupError, match="payload missing: snapshot 9999"):
