@@ -18,7 +18,7 @@ from yunwei_host import names
 from tests.lab.conftest import Lab
 from tests.lab.forgery import Forger, altered_dump, inside
 
-pytestmark = pytest.mark.lab
+pytestmark = [pytest.mark.lab, pytest.mark.long]
 
 SYSTEM = "legalservice"
 DATABASE, FILES = "database:legalservice", "files:portal"
@@ -124,7 +124,6 @@ def test_a_table_a_row_a_sequence_an_extension_and_an_index_are_named(lab, forge
     assert document["destroyed"]["ok"]
 
 
-@pytest.mark.long
 def test_a_missing_role_is_named(forger, stranger):
     lines = forger.manifest(DATABASE)
     for line in lines:
@@ -136,7 +135,6 @@ def test_a_missing_role_is_named(forger, stranger):
     assert "role legal_web" in reasons(document)
 
 
-@pytest.mark.long
 def test_a_dump_that_was_cut_is_named(forger, stranger):
     whole = forger.payload(DATABASE)
     forger.forge(DATABASE, forger.manifest(DATABASE), whole[: len(whole) // 2])
@@ -185,7 +183,6 @@ def _hand_on_scratch(lab: Lab, command: str):
         thread.join()
 
 
-@pytest.mark.long
 def test_a_changed_file_mode_is_named(lab, forger, stranger):
     victim = next(line for line in forger.manifest(FILES) if line.get("k") == "f" and line["mode"] == 0o644)
     path = names.decode_name(victim["p"]).decode("ascii")
@@ -195,7 +192,6 @@ def test_a_changed_file_mode_is_named(lab, forger, stranger):
     assert "0666" in reasons(document)[victim["p"]]
 
 
-@pytest.mark.long
 def test_a_flipped_byte_at_the_site_is_named(forger, stranger):
     with forger.damaged_pack():
         document = stranger(1)
@@ -203,7 +199,6 @@ def test_a_flipped_byte_at_the_site_is_named(forger, stranger):
     assert [cause for cause in reasons(document).values() if "the repository is damaged" in cause]
 
 
-@pytest.mark.long
 def test_no_backup_at_all_fails(forger, stranger):
     with forger.hidden("snapshots/*"):
         document = stranger(1)
@@ -211,7 +206,6 @@ def test_no_backup_at_all_fails(forger, stranger):
     assert "no backup at all" in " ".join(reasons(document).values())
 
 
-@pytest.mark.long
 def test_a_missing_manifest_is_named(forger, stranger):
     manifest = forger.newest(DATABASE, "manifest")["id"]
     with forger.hidden(f"snapshots/{manifest}"):
@@ -220,7 +214,6 @@ def test_a_missing_manifest_is_named(forger, stranger):
     assert reasons(document)[DATABASE].startswith("manifest missing")
 
 
-@pytest.mark.long
 def test_a_copy_older_than_its_objective_fails(forger, stranger):
     lines = forger.manifest(DATABASE)
     lines[0]["snapshot_at"] = "2026-01-01T00:00:00Z"
@@ -237,7 +230,6 @@ def test_a_forged_backup_is_no_backup_for_a_controller_with_its_ledger(lab, forg
     assert document["snapshot"][DATABASE] not in forger.made
 
 
-@pytest.mark.long
 def test_a_second_site_that_is_away_says_nothing_about_the_backup(lab, stranger):
     lab.engine("stop", "-t", "3", "miyun1")
     try:
@@ -267,7 +259,6 @@ def test_a_host_with_a_database_server_is_refused(lab):
     assert "/var/lib/postgresql/15/other" in reasons(document)["database cluster"]
 
 
-@pytest.mark.long
 def test_a_host_that_reaches_production_is_refused(lab):
     """The walls of the lab's network fall for a moment: a listener on scratch1 itself answers as db1 would."""
     hosts = (lab.inventory / "hosts.yml").read_text(encoding="utf-8")
@@ -301,7 +292,6 @@ def test_a_disk_that_fills_half_way_says_nothing_about_the_backup(lab, tmp_path)
     assert document["destroyed"]["ok"]
 
 
-@pytest.mark.long
 def test_a_failed_drill_is_kept_when_asked_and_cleared_when_asked(lab, forger, stranger):
     whole = forger.payload(DATABASE)
     forger.forge(DATABASE, forger.manifest(DATABASE), whole[: len(whole) // 2])

@@ -7,7 +7,7 @@ import pytest
 from tests.lab.conftest import Lab
 from tests.lab.forgery import inside
 
-pytestmark = pytest.mark.lab
+pytestmark = [pytest.mark.lab, pytest.mark.long]
 
 SYSTEM = "legalservice"
 
