@@ -5,7 +5,7 @@ import time
 from pathlib import Path
 
 import pytest
-from yunwei_host import retire
+from yunwei_host import pull, retire
 from yunwei_host.clock import stamp
 from yunwei_host.faults import RefusedByPolicyError
 from yunwei_host.records import RecordStore
@@ -18,16 +18,15 @@ DAY = 86400
 
 @pytest.fixture
 def world(tmp_path, monkeypatch):
-    """Three proven backups of a file set, the older ones dated back; the second builds on the first."""
+    """Three proven backups of a file set, the older ones made days ago; the second builds on the first."""
     made = TwoSites(tmp_path, monkeypatch)
     made.only("files")
-    for number in range(3):
+    for number, age in enumerate((20, 10, 0)):
         (made.tree / f"file{number}").write_bytes(os.urandom(1 << 20))
-        made.back_up(now=True)
+        with monkeypatch.context() as then:
+            then.setattr(pull, "stamp", lambda seconds=None, age=age: stamp((seconds or time.time()) - age * DAY))
+            made.back_up(now=True)
     made.sync()
-    for age, record in zip((20, 10, 0), made.store.load(), strict=True):
-        record["accepted_at"] = stamp(time.time() - age * DAY)
-        made.store.save(record)
     return made
 
 
