@@ -36,7 +36,17 @@ def test_json_says_an_error_as_one_document(capsys):
     assert "back-up" in document["error"]["message"]
 
 
-@pytest.mark.parametrize("words", [[], ["run"], ["backups", "verify", "--part", "1/2", "--all"], ["lab", "explode"]])
+@pytest.mark.parametrize(
+    "words",
+    [
+        [],
+        ["run"],
+        ["backups", "verify", "--part", "1/2", "--all"],
+        ["lab", "explode"],
+        ["drill", "--system", "mediation", "--handed-over", "yesterday"],
+        ["drill", "--system", "mediation", "--handed-over", "2026-03-31T09:00:00"],
+    ],
+)
 def test_the_parser_refuses_with_exit_code_2(words):
     with pytest.raises(SystemExit) as ended:
         main(words)

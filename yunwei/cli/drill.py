@@ -23,6 +23,8 @@ def drill(options: argparse.Namespace) -> int:
         site=options.site,
         records=_records(options),
         keep_on_failure=options.keep_on_failure,
+        sweep_kept=options.sweep_kept,
+        handed_over=options.handed_over or "",
         participants=[_participant(word) for word in options.participant],
     )
     runner.raise_on_termination()
@@ -35,6 +37,7 @@ def drill(options: argparse.Namespace) -> int:
         show.json_document(document)
     else:
         print(render_summary_text(document, options.lang))
+        jobs.print_verification(result.document)
         print(f"{data}\n{page}")
     return outcome.EXIT_CODES[str(document["verdict"])] or result.exit_code
 
@@ -51,6 +54,7 @@ def recover(options: argparse.Namespace) -> int:
         "yunwei_files": options.files or "",
         "yunwei_into_dir": (options.into or "") if options.files else "",
         "yunwei_replace": options.replace,
+        "yunwei_handed_over": options.handed_over or "",
     }
     if options.into and not (options.table or options.files):
         raise UsageError("--into goes with --table (a schema) or --files (a folder)")

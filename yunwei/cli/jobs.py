@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from typing import Any
 
 from yunwei import launch, proofs, runner
 from yunwei.cli import show
@@ -45,11 +46,12 @@ def print_result(result: launch.Result, *, as_json: bool) -> None:
         show.table(("host", "system", "item", "status", "detail"), show.item_rows(document["items"]), title)
     if document["exit_code"] and document["reason"]:
         show.say(show.printable(document["reason"]))
-    _print_verification(document)
+    print_verification(document)
     print(f"{document['status']}  run {document['run_id']}")
 
 
-def _print_verification(document: dict[str, object]) -> None:
+def print_verification(document: dict[str, Any]) -> None:
+    """Print what the proofs came to, and each that did not pass."""
     verification = document["verification"]
     if not isinstance(verification, dict):
         return

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import importlib
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 
 import yunwei
@@ -53,6 +54,17 @@ def _command(
 def _absolute(word: str) -> Path:
     """Return a path that stays right in another working folder, where Ansible and pytest are run."""
     return Path(word).absolute()
+
+
+def _moment(word: str) -> str:
+    """Return an ISO 8601 time, which must have a zone, to the second."""
+    try:
+        found = datetime.fromisoformat(word)
+    except ValueError:
+        found = None
+    if found is None or found.tzinfo is None:
+        raise argparse.ArgumentTypeError(f"{word!r} is no time with a zone, such as 2026-03-31T09:00:00+08:00")
+    return found.isoformat(timespec="seconds")
 
 
 def _with_inventory(parser: argparse.ArgumentParser) -> None:
@@ -132,6 +144,10 @@ def _add_drill(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "--keep-on-failure", action="store_true", help="leave a failed restore on the drill host to look at"
     )
     drill.add_argument(
+        "--sweep-kept", action="store_true", help="first remove what an earlier drill was told to keep on its host"
+    )
+    _with_hand_over(drill)
+    drill.add_argument(
         "--participant", action="append", default=[], metavar="NAME=ROLE", help="who took part, for the report"
     )
     drill.add_argument(
@@ -145,6 +161,15 @@ def _add_drill(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         help="folder for drill.json and drill.html (default: in the state folder)",
     )
     _with_inventory(drill)
+
+
+def _with_hand_over(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--handed-over",
+        type=_moment,
+        metavar="TIME",
+        help="when the hardware was handed over, as 2026-03-31T09:00:00+08:00 (default: when the host was found fit)",
+    )
 
 
 def _add_recover(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -166,6 +191,7 @@ def _add_recover(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
         metavar="NAME",
         help="allow this existing database or path to be replaced, after a safety copy",
     )
+    _with_hand_over(recover)
     _with_inventory(recover)
 
 

@@ -22,13 +22,18 @@ RECORD = "drill"
 
 @dataclass(frozen=True)
 class Wish:
-    """What a person asked for; `records` is a backup record by item, all others are the newest."""
+    """What a person asked for; `records` is a backup record by item, all others are the newest.
+
+    `handed_over` is when the hardware was handed over, ISO 8601 with a zone; empty is when the host was found fit.
+    """
 
     inventory: Path
     system: str
     site: str
     records: Mapping[str, str]
     keep_on_failure: bool
+    sweep_kept: bool
+    handed_over: str
     participants: Sequence[Mapping[str, str]]
 
 
@@ -66,6 +71,8 @@ def _request(wish: Wish) -> launch.Request:
         "yunwei_site": wish.site,
         "yunwei_records": dict(wish.records),
         "yunwei_keep_on_failure": wish.keep_on_failure,
+        "yunwei_sweep_kept": wish.sweep_kept,
+        "yunwei_handed_over": wish.handed_over,
     }
     return launch.Request(find_job("drill-restore"), wish.inventory, [wish.system], variables=variables)
 
