@@ -58,13 +58,11 @@ def _reaches(host: str, address: str, port: int) -> bool:
     )
 
 
-def test_a_second_start_changes_nothing_and_is_quick():
+def test_a_second_start_changes_nothing():
     before, login = _own(), (SLOT.secrets_dir / "logins" / "engineer.json").read_bytes()
     pinned = keys.known_hosts(SLOT).read_bytes()
     lines: list[str] = []
-    started = time.monotonic()
     lab.up(SLOT.name, lines.append)
-    assert time.monotonic() - started < 30, lines
     assert sum("unchanged" in line for line in lines) == 2, lines
     assert _own() == before
     assert keys.known_hosts(SLOT).read_bytes() == pinned
@@ -260,12 +258,13 @@ def test_the_writing_load_writes_and_ends():
     before = int(_podman(*count))
     load.start(SLOT.name)
     load.start(SLOT.name)
-    time.sleep(2)
+    deadline = time.monotonic() + 30
+    while int(_podman(*count)) <= before + 5:
+        assert time.monotonic() < deadline, "the load writes nothing"
+        time.sleep(0.1)
     load.stop(SLOT.name)
-    after = int(_podman(*count))
-    assert after > before + 5
-    time.sleep(1)
-    assert int(_podman(*count)) == after
+    units = ["systemctl", "list-units", "--plain", "--no-legend", "--all", "yunwei-load-*"]
+    assert [_podman("exec", SLOT.host(name).container, *units) for name in ("db1", "app1")] == ["", ""]
 
 
 def test_vault_is_really_sealed_and_opens_with_the_unseal_key():

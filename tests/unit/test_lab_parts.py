@@ -5,16 +5,20 @@ from __future__ import annotations
 import base64
 import dataclasses
 import os
+import signal
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from yunwei import vault_policies
 from yunwei.errors import LabError
-from yunwei.lab import certificates, images, keys, memory, seeding, tools, vaultserver, vaultsetup
+from yunwei.lab import certificates, images, keys, memory, seeding, tools, topology, vaultserver, vaultsetup
 from yunwei.lab.topology import SYSTEMS, Slot
 
+# No slot that a real lab may stand in while the tests run.
+SPARE = "spare"
 SEED = Path(seeding.__file__).resolve().parent / "seed"
 
 
@@ -123,9 +127,10 @@ def vault_folder(monkeypatch, tmp_path) -> Path:
     """Return Vault's folder of a slot that was set up and filled, with memory and state below a folder of the test."""
     (tmp_path / "memory").mkdir()
     monkeypatch.setenv("YUNWEI_STATE", str(tmp_path / "state"))
+    monkeypatch.setitem(topology._SUBNETS, SPARE, {})
     monkeypatch.setattr("yunwei.lab.topology._SHARED_MEMORY", tmp_path / "memory")
     monkeypatch.setattr(memory, "filesystem_of", lambda *_: "tmpfs")
-    slot = Slot("check")
+    slot = Slot(SPARE)
     vaultserver.discard_unusable(slot)
     folder = slot.state_dir / "vault"
     (folder / "raft").mkdir()
@@ -135,35 +140,45 @@ def vault_folder(monkeypatch, tmp_path) -> Path:
 
 
 def test_a_vault_with_its_unseal_key_is_kept(vault_folder):
-    before = memory.generation(Slot("check"))
-    vaultserver.discard_unusable(Slot("check"))
+    before = memory.generation(Slot(SPARE))
+    vaultserver.discard_unusable(Slot(SPARE))
     assert (vault_folder / "raft").is_dir()
-    assert memory.generation(Slot("check")) == before
+    assert memory.generation(Slot(SPARE)) == before
 
 
 def test_when_memory_was_lost_vault_goes_and_every_host_is_stale(vault_folder):
-    before = memory.generation(Slot("check"))
-    memory.remove(Slot("check"))
-    vaultserver.discard_unusable(Slot("check"))
+    before = memory.generation(Slot(SPARE))
+    memory.remove(Slot(SPARE))
+    vaultserver.discard_unusable(Slot(SPARE))
     assert not (vault_folder / "raft").exists()
-    assert memory.generation(Slot("check")) != before
+    assert memory.generation(Slot(SPARE)) != before
 
 
 def test_a_filled_vault_without_its_key_makes_every_host_stale(vault_folder):
-    before = memory.generation(Slot("check"))
-    (Slot("check").secrets_dir / "vault" / "unseal.json").unlink()
-    vaultserver.discard_unusable(Slot("check"))
+    before = memory.generation(Slot(SPARE))
+    (Slot(SPARE).secrets_dir / "vault" / "unseal.json").unlink()
+    vaultserver.discard_unusable(Slot(SPARE))
     assert not (vault_folder / "raft").exists()
-    assert memory.generation(Slot("check")) != before
+    assert memory.generation(Slot(SPARE)) != before
 
 
 def test_a_first_start_killed_before_the_key_was_kept_costs_vault_only(vault_folder):
-    before = memory.generation(Slot("check"))
-    vaultserver.filled_mark(Slot("check")).unlink()
-    (Slot("check").secrets_dir / "vault" / "unseal.json").unlink()
-    vaultserver.discard_unusable(Slot("check"))
+    before = memory.generation(Slot(SPARE))
+    vaultserver.filled_mark(Slot(SPARE)).unlink()
+    (Slot(SPARE).secrets_dir / "vault" / "unseal.json").unlink()
+    vaultserver.discard_unusable(Slot(SPARE))
     assert not (vault_folder / "raft").exists()
-    assert memory.generation(Slot("check")) == before
+    assert memory.generation(Slot(SPARE)) == before
+
+
+def test_a_vault_of_another_state_folder_is_ended_and_every_host_is_stale(vault_folder, tmp_path):
+    """A killed run of another checkout leaves one: the port is the machine's, and its storage is not ours to find."""
+    words = ["server", f"-config={tmp_path}/elsewhere/lab/{SPARE}/vault/server.hcl"]
+    stranger = subprocess.Popen([sys.executable, "-c", "import signal; signal.pause()", *words])
+    before = memory.generation(Slot(SPARE))
+    vaultserver.discard_unusable(Slot(SPARE))
+    assert stranger.wait() == -signal.SIGKILL
+    assert memory.generation(Slot(SPARE)) != before
 
 
 def test_every_secret_that_a_job_fetches_is_made():

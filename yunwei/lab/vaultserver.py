@@ -19,6 +19,7 @@ from yunwei.lab.topology import Slot
 from yunwei.lab.vaultapi import VaultApi
 
 _START_SECONDS = 30
+_CONFIGURATION_END = "/lab/{slot}/vault/server.hcl"
 _CONFIGURATION = """\
 # Made by the lab.
 ui            = false
@@ -79,7 +80,11 @@ def discard_unusable(slot: Slot) -> None:
 
     Storage of a generation whose secrets memory has lost, and storage without an unseal key, which a kill during the
     first start leaves. If that Vault was filled, what its secrets protected is lost too: a new generation begins.
+    So it does where the slot's server runs on another state folder, which only one of the slot can.
     """
+    if _processes(slot, _CONFIGURATION_END.format(slot=slot.name)) != _processes(slot):
+        stop(slot)
+        memory.begin_generation(slot)
     mark = _folder(slot) / "generation"
     lost = (_folder(slot) / "raft").exists() and not _unseal_file(slot).is_file()
     if lost and filled_mark(slot).is_file():
@@ -119,11 +124,15 @@ def start(slot: Slot) -> None:
 
 
 def stop(slot: Slot) -> None:
-    """End the server, as a machine that fails would: nothing is tidied up, raft must bear it."""
-    for process in _processes(slot):
+    """End the server, as a machine that fails would: nothing is tidied up, raft must bear it.
+
+    Also one that was started with another state folder: the slot's port is the machine's.
+    """
+    anywhere = _CONFIGURATION_END.format(slot=slot.name)
+    for process in _processes(slot, anywhere):
         os.kill(process, signal.SIGKILL)
     deadline = time.monotonic() + _START_SECONDS
-    while (left := _processes(slot)) and time.monotonic() < deadline:
+    while (left := _processes(slot, anywhere)) and time.monotonic() < deadline:
         time.sleep(0.05)
     if left:
         raise LabError(f"The lab's Vault (process {left[0]}) could not be ended. End it, then repeat.")
@@ -205,7 +214,7 @@ def _launch(slot: Slot) -> None:
 
 
 def _refuse_taken_port(slot: Slot) -> None:
-    """Tell early when another program, or this slot's Vault of another state folder, holds the port.
+    """Tell early when another program holds the port.
 
     A killed server gives its port back a moment after it has left the list of processes.
     """
@@ -214,7 +223,7 @@ def _refuse_taken_port(slot: Slot) -> None:
         if time.monotonic() > deadline:
             raise LabError(
                 f"Port {slot.vault_port} of this machine is taken, but not by the Vault of {_folder(slot)}. "
-                "End what listens there; if the lab was made with another YUNWEI_STATE, use that one."
+                "End what listens there, then repeat."
             )
         time.sleep(0.05)
 
@@ -236,9 +245,9 @@ def _write_configuration(slot: Slot) -> None:
     memory.write(_configuration(slot), text)
 
 
-def _processes(slot: Slot) -> list[int]:
-    """Return the ids of this slot's servers: those that were started with its very configuration file."""
-    wanted = _option(slot).encode("utf-8")
+def _processes(slot: Slot, ending: str = "") -> list[int]:
+    """Return the ids of this slot's servers: started with its very configuration file, or with one of this ending."""
+    wanted = (ending or _option(slot)).encode("utf-8")
     found = []
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
@@ -246,7 +255,8 @@ def _processes(slot: Slot) -> list[int]:
                 words = (entry / "cmdline").read_bytes().split(b"\0")
             except OSError:
                 continue
-            if wanted in words and b"server" in words and b"setsid" not in words[0]:
+            ours = any(word.startswith(b"-config=") and word.endswith(wanted) for word in words)
+            if ours and b"server" in words and b"setsid" not in words[0]:
                 found.append(int(entry.name))
     return found
 
