@@ -4,7 +4,6 @@ import hashlib
 import json
 import shutil
 import subprocess
-import time
 from pathlib import Path
 
 import pytest
@@ -179,13 +178,11 @@ def test_a_site_that_does_not_answer_says_nothing_about_the_backup(at, tmp_path)
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key], check=True)
     secrets = {"repository-miyun": {"password": "x"}}
     secrets["key"] = {"private_key": key.read_text(), "public_key": key.with_suffix(".pub").read_text()}
-    began = time.monotonic()
     with (
         pytest.raises(NotJudgedError, match="miyun repository of s"),
         site.SiteReader(at.unit(remote=remote, site="miyun"), "here", secrets, at.work.part("fetch")) as reader,
     ):
         reader.snapshots()
-    assert time.monotonic() - began < 30
 
 
 def test_too_little_space_is_told_before_anything_is_fetched(at):
