@@ -19,6 +19,7 @@ from yunwei.lab.topology import Slot
 from yunwei.lab.vaultapi import VaultApi
 
 _START_SECONDS = 30
+_UNSEEN_LOOKS = 10
 _CONFIGURATION_END = "/lab/{slot}/vault/server.hcl"
 _CONFIGURATION = """\
 # Made by the lab.
@@ -116,9 +117,11 @@ def start(slot: Slot) -> None:
         certificates.ensure(_certificates(slot))
         _write_configuration(slot)
         _launch(slot)
-    deadline = time.monotonic() + _START_SECONDS
+    deadline, unseen = time.monotonic() + _START_SECONDS, 0
     while api(slot).health() is None:
-        if not _processes(slot) or time.monotonic() > deadline:
+        # A process that is just becoming another program has no command line for a moment.
+        unseen = 0 if _processes(slot) else unseen + 1
+        if unseen > _UNSEEN_LOOKS or time.monotonic() > deadline:
             raise LabError(f"The lab's Vault did not start. Its last words:\n{_last_words(slot)}")
         time.sleep(0.1)
 
