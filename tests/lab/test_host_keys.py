@@ -36,6 +36,7 @@ def swapped(lab, tmp_path, monkeypatch) -> Path:
     false_keys = tmp_path / "known_hosts"
     false_keys.write_text(_swap(known.read_text(encoding="utf-8"), _address(lab)), encoding="utf-8")
     (tmp_path / "hosts.yml").write_text(text.replace(str(known), str(false_keys)), encoding="utf-8")
+    (tmp_path / "policy").symlink_to(lab.inventory / "policy")
     return tmp_path
 
 
