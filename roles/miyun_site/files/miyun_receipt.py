@@ -97,13 +97,13 @@ def remember(system, good):
     os.rename(path + ".new", path)
 
 
-def sign(text):
-    """Return the site's signature over a receipt, as `ssh-keygen -Y verify` reads it."""
-    command = ["/usr/bin/ssh-keygen", "-q", "-Y", "sign", "-f", KEY, "-n", NAMESPACE, "-"]
+def sign(text, namespace):
+    """Return the site's signature over a text, as `ssh-keygen -Y verify` reads it in the same namespace."""
+    command = ["/usr/bin/ssh-keygen", "-q", "-Y", "sign", "-f", KEY, "-n", namespace, "-"]
     done = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     signature, words = done.communicate(text.encode("ascii"))
     if done.returncode:
-        raise SystemExit("miyun_receipt: the receipt cannot be signed: %s" % words.decode("ascii", "replace").strip())
+        raise SystemExit("miyun_receipt: it cannot be signed: %s" % words.decode("ascii", "replace").strip())
     return signature.decode("ascii")
 
 
@@ -117,7 +117,7 @@ def main(system):
     receipt = {"format": 1, "site": "miyun", "system": system}
     receipt.update(summary, time=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(now)))
     text = json.dumps(receipt, sort_keys=True)
-    print(json.dumps({"receipt": text, "signature": sign(text)}))
+    print(json.dumps({"receipt": text, "signature": sign(text, NAMESPACE)}))
     remember(system, good)
 
 

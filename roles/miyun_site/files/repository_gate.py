@@ -1,15 +1,17 @@
 #!/usr/bin/python3
-"""The forced command in front of a restic repository: append to it, read it, or ask for a signed receipt; nothing else.
+"""The forced command in front of a restic repository: append to it, read it, have something signed; nothing else.
 
 The line in `authorized_keys` names mode, system and folder; the caller's words (SSH_ORIGINAL_COMMAND) only choose
-between the repository protocol and the receipt. Standard library only.
+between the repository protocol, the receipt, and the list of the ledger's heads. Standard library only.
 """
 
 import os
 import re
 import sys
 
-SIGNER = ["/usr/bin/sudo", "-n", "-u", "miyun-sign", "/usr/libexec/yunwei/miyun_receipt.py"]
+SIGNER = ["/usr/bin/sudo", "-n", "-u", "miyun-sign"]
+RECEIPT, HEAD = "/usr/libexec/yunwei/miyun_receipt.py", "/usr/libexec/yunwei/miyun_head.py"
+HEADS = "/srv/miyun_heads"
 MODES = {"append": ["--append-only"], "read": []}
 SYSTEM = re.compile(r"^[a-z][a-z0-9_]{0,40}$")
 
@@ -30,6 +32,12 @@ def repository_command(mode, folder):
     return program + MODES[mode] + [folder]
 
 
+def heads_command(system):
+    """Return the command that prints the heads that were countersigned for a system; none is an empty list."""
+    path = "%s/%s.jsonl" % (HEADS, system)
+    return ["/bin/cat", path] if os.path.exists(path) else ["/bin/true"]
+
+
 def main(arguments):
     """Replace this process by the one command that mode and words allow."""
     if len(arguments) != 3 or arguments[0] not in MODES or not SYSTEM.match(arguments[1]):
@@ -41,9 +49,15 @@ def main(arguments):
     if asked[:2] == ["serve", "restic"]:
         command = repository_command(mode, folder)
     elif asked == ["receipt"] and mode == "append":
-        command = [*SIGNER, system]
+        command = [*SIGNER, RECEIPT, system]
+    elif asked[:1] == ["head"] and len(asked) == 3 and mode == "append":
+        command = [*SIGNER, HEAD, system, *asked[1:]]
+    elif asked == ["heads"] and mode == "read":
+        command = heads_command(system)
     else:
-        refuse("allowed are the repository protocol and, for an appender, `receipt`")
+        refuse(
+            "allowed are the repository protocol; for an appender `receipt` and `head COUNT HASH`; for a reader `heads`"
+        )
     os.umask(0o027)
     os.chdir("/")
     os.execve(command[0], command, {"PATH": "/usr/bin:/bin", "LANG": "C", "HOME": "/nonexistent"})

@@ -5,7 +5,8 @@ import json
 import pytest
 
 ACCOUNTS = ("miyun-append", "miyun-read")
-PROGRAMS = ("repository_gate.py", "miyun_receipt.py")
+SIGNING = ("miyun_receipt.py", "miyun_head.py")
+PROGRAMS = ("repository_gate.py", *SIGNING)
 
 
 @pytest.mark.parametrize("name", PROGRAMS)
@@ -28,13 +29,13 @@ def test_keys_are_root_s_and_every_line_is_tied_to_the_gate(host, account):
 
 
 @pytest.mark.parametrize("account", ACCOUNTS)
-def test_accounts_have_no_password_and_no_sudo_beyond_receipts(host, account):
+def test_accounts_have_no_password_and_no_sudo_beyond_what_signs(host, account):
     with host.sudo():
         assert host.user(account).password == "*"  # noqa: S105 - a password that fits nothing
         allowed = host.run(f"sudo -n -l -U {account}").stdout
     rules = [line.strip() for line in allowed.splitlines() if "NOPASSWD" in line or "(ALL" in line]
-    expected = ["(miyun-sign) NOPASSWD: /usr/libexec/yunwei/miyun_receipt.py"] if account == "miyun-append" else []
-    assert rules == expected
+    expected = [f"(miyun-sign) NOPASSWD: /usr/libexec/yunwei/{name}" for name in SIGNING]
+    assert rules == (expected if account == "miyun-append" else [])
 
 
 def test_the_reader_cannot_write_what_is_stored(host):
@@ -52,6 +53,16 @@ def test_the_signing_key_is_the_signer_s_alone(host):
         key = host.file("/var/lib/miyun-sign/receipt_key")
         assert (key.user, key.mode) == ("miyun-sign", 0o600)
         assert host.run("sudo -n -u miyun-append cat /var/lib/miyun-sign/receipt_key").rc != 0
+
+
+def test_only_the_signer_writes_the_heads(host):
+    with host.sudo():
+        kept = host.file("/srv/miyun_heads")
+        assert (kept.user, kept.group, kept.mode) == ("miyun-sign", "miyun-read", 0o2750)
+        lists = host.run("find /srv/miyun_heads -type f -printf '%u %m %f\\n'").stdout.split("\n")[:-1]
+        assert [line for line in lists if not line.startswith("miyun-sign 640 ")] == []
+        for account in ACCOUNTS:
+            assert host.run(f"sudo -n -u {account} touch /srv/miyun_heads/probe").rc != 0
 
 
 def test_a_receipt_is_signed_where_there_is_a_repository(host):

@@ -1,0 +1,79 @@
+"""The forced command at the second site: a caller's words choose between few commands, and the key's mode rules."""
+
+import importlib.util
+import os
+
+import pytest
+
+from yunwei.paths import content_root
+
+_SPEC = importlib.util.spec_from_file_location(
+    "repository_gate", content_root() / "roles/miyun_site/files/repository_gate.py"
+)
+gate = importlib.util.module_from_spec(_SPEC)
+_SPEC.loader.exec_module(gate)
+HASH = "ab" * 32
+SIGN = ["/usr/bin/sudo", "-n", "-u", "miyun-sign"]
+
+
+@pytest.fixture
+def answer(tmp_path, monkeypatch, capsys):
+    """Return what the gate becomes for a mode and words, or what it says when it refuses."""
+    monkeypatch.setattr(gate, "HEADS", str(tmp_path / "heads"))
+    monkeypatch.setattr(os, "umask", lambda mode: 0)
+    monkeypatch.setattr(os, "chdir", lambda folder: None)
+
+    class BecameError(Exception):
+        pass
+
+    def become(_program, command, _environment):
+        raise BecameError(command)
+
+    monkeypatch.setattr(os, "execve", become)
+
+    def ask(mode, words):
+        monkeypatch.setenv("SSH_ORIGINAL_COMMAND", words)
+        try:
+            gate.main([mode, "mediation", str(tmp_path)])
+        except BecameError as became:
+            return became.args[0]
+        except SystemExit:
+            return capsys.readouterr().err
+        return None
+
+    return ask
+
+
+def test_an_appender_has_a_receipt_and_a_head_signed(answer):
+    assert answer("append", "receipt") == [*SIGN, "/usr/libexec/yunwei/miyun_receipt.py", "mediation"]
+    signed = [*SIGN, "/usr/libexec/yunwei/miyun_head.py", "mediation", "12", HASH]
+    assert answer("append", f"head 12 {HASH}") == signed
+
+
+def test_a_reader_reads_the_heads_of_its_own_system(answer, tmp_path):
+    assert answer("read", "heads") == ["/bin/true"]
+    (tmp_path / "heads").mkdir()
+    (tmp_path / "heads" / "mediation.jsonl").touch()
+    assert answer("read", "heads") == ["/bin/cat", str(tmp_path / "heads" / "mediation.jsonl")]
+
+
+def test_both_speak_the_repository_protocol_in_their_mode(answer, tmp_path):
+    assert answer("append", "serve restic --stdio x")[-2:] == ["--append-only", str(tmp_path)]
+    assert "--append-only" not in answer("read", "serve restic")
+
+
+@pytest.mark.parametrize(
+    ("mode", "words"),
+    [
+        ("read", "receipt"),
+        ("read", f"head 12 {HASH}"),
+        ("append", "heads"),
+        ("append", "head 12"),
+        ("append", f"head 12 {HASH} legalservice"),
+        ("read", "heads legalservice"),
+        ("append", "sh -c id"),
+        ("append", ""),
+    ],
+)
+def test_everything_else_is_refused(answer, mode, words):
+    assert "allowed are the repository protocol" in answer(mode, words)
