@@ -20,7 +20,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from yunwei_host import backup, copy, hostlock, rundir
+from yunwei_host import backup, copy, heads, hostlock, rundir
 from yunwei_host.records import RecordStore
 from yunwei_host.restic import Repository
 
@@ -173,13 +173,13 @@ class TwoSites(World):
 
     def __init__(self, base: Path, monkeypatch: Any) -> None:
         super().__init__(base, monkeypatch)
-        for name in ("miyun/mediation", "remembered"):
+        for name in ("miyun/mediation", "remembered", "heads"):
             (base / name).mkdir(parents=True)
         _make_key(base / "receipt_key")
         monkeypatch.setattr(copy, "CACHE", str(base / "cache"))
         self.site_misbehaves()
         self.secrets["repository-miyun"] = {"password": FAR_PASSWORD}
-        self.secrets["miyun-append"] = self.secrets["source-db1"]
+        self.secrets["miyun-append"] = self.secrets["miyun-read"] = self.secrets["source-db1"]
         self.far = Repository(str(base / "miyun" / "mediation"), FAR_PASSWORD)
         remote = {
             "site": "miyun",
@@ -197,6 +197,7 @@ class TwoSites(World):
             "items": [item["item"] for item in self.work["items"]],
             "remote": remote,
             "bandwidth_kib_per_second": 0,
+            "head": {"count": 1, "hash": "0" * 64},
         }
 
     def site_misbehaves(self, **how: Any) -> None:
@@ -209,6 +210,13 @@ class TwoSites(World):
         summary, changed = copy.sync({**self.sync_work, **changes}, permit, self.secrets)
         json.dumps(summary)
         return {**summary, "changed": changed}
+
+    def read_heads(self) -> dict[str, Any]:
+        """Read the countersigned heads as the module does and return its summary."""
+        remote = {**self.sync_work["remote"], "user": "miyun-read", "secret": "miyun-read"}
+        work = {"system": "mediation", "site": "miyun", "remote": remote}
+        summary: dict[str, Any] = heads.read_heads(work, self.secrets)
+        return summary
 
     def preview_sync(self) -> dict[str, Any]:
         summary: dict[str, Any] = copy.preview(self.sync_work, self.secrets)

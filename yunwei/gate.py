@@ -18,9 +18,9 @@ from yunwei.work.shapes import SiteName
 from yunwei.work.sites import miyun
 
 # Jobs that change nothing: they may run beside any other and take no lock.
-WITHOUT_LOCK = frozenset({"list-backups", "verify-backups"})
+WITHOUT_LOCK = frozenset({"list-backups", "list-heads", "verify-backups"})
 _SHORT_NAMES = {"drill": "drill-restore", "recover": "recover-system"}
-_DEFAULT_SITE = {"drill-restore": "miyun", "sync-to-miyun": "miyun"}
+_DEFAULT_SITE = {"drill-restore": "miyun", "list-heads": "miyun", "sync-to-miyun": "miyun"}
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,7 @@ def build_work(request: Request, session: Session, system: str, now: datetime) -
     if job == "back-up":
         return dict(work.back_up_work(policy, system, request.now, now, request.host_vars))
     if job == "sync-to-miyun":
-        return dict(work.sync_work(policy, system, now))
+        return dict(work.sync_work(policy, system, session.ledger.head(), now))
     if job == "retire-backups":
         return dict(work.retire_work(policy, system, request.site, now))
     if job in ("drill-restore", "recover-system"):

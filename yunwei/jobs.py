@@ -55,6 +55,7 @@ _JOBS = (
         (Proof("backup_retention", "backup_servers"),),
     ),
     Job("list-backups", "List accepted backups and their copies", launch=False),
+    Job("list-heads", "Fetch the heads of the ledger that the second site has countersigned", launch=False),
     Job("verify-backups", "Read repositories back and compare them with their records", launch=False),
     Job(
         "drill-restore",

@@ -15,7 +15,8 @@ def act(module, jobs, action):
     Args:
         module: the AnsibleModule, with the parameters permit, work and secrets.
         jobs: the jobs whose permit the module takes.
-        action: raises FaultError; a summary whose "verdict" is not `passed` is a failed module.
+        action: raises FaultError; a summary whose "verdict" is not `passed` is a failed module. What it has below
+            "handed_on" goes to the playbook and not into the record.
     """
     work, permit = module.params["work"], module.params["permit"]
     _demand_permit(module, jobs, work, permit)
@@ -26,7 +27,8 @@ def act(module, jobs, action):
     except (FaultError, EnvironmentError) as error:
         _fail(module, "%s" % error, dict(_ended(work), verdict="failed", exit_code=FAILED))
     if summary.get("verdict", "passed") == "passed":
-        module.exit_json(changed=changed, yunwei=summary)
+        handed_on = summary.pop("handed_on", {})
+        module.exit_json(changed=changed, yunwei=summary, **handed_on)
     code = FAILED if summary["verdict"] == "failed" else NOT_JUDGED
     _fail(module, what_went_wrong(summary), dict(summary, exit_code=code), changed)
 
@@ -41,6 +43,7 @@ def what_went_wrong(summary):
         ("missing", "no backup of"),
     ):
         said += ["%s %s" % (words, name) for name in summary.get(key) or []]
+    said += [reason for reason in [(summary.get("head") or {}).get("refused")] if reason]
     return "system %s: %s" % (summary["system"], "; ".join(said) or summary["verdict"])
 
 

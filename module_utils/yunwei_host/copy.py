@@ -11,14 +11,16 @@ import time
 from .clock import stamp
 from .copyplan import ids_at_site, plan_copy, proof
 from .faults import FaultError, RefusedByPolicyError
+from .heads import countersign
 from .hostlock import HostLock
-from .receipt import demand_about, harmful, read_receipt
+from .receipt import harmful
 from .records import RecordStore
 from .remote import CACHE, RemoteSite
 from .repository import open_local
 from .resticlock import clear_dead_locks
 from .retention import is_proven_at
 from .rundir import make_run_folder, remove_run_folder, sweep_run_folders
+from .signed import demand_about, read_signed
 
 _NOTE = "sync"
 
@@ -88,14 +90,15 @@ class Copying:
         return dict(self._told(plan), repository="absent" if there is None else "present")
 
     def run(self):
-        """Copy, check, fetch the receipt, write the proof; return (public summary, changed)."""
+        """Show the ledger's head, copy, check, fetch the receipt, write the proof; return (public summary, changed)."""
         began = time.time()
         self.remote.demand_reachable()
+        head = countersign(self.remote, self._work, self._folder)
         far = self.remote.repository
         snapshots = far.snapshots_if_any()
         plan, records = self._plan(snapshots or [])
         if snapshots is None and not plan["snapshots"]:
-            return dict(self._told(plan), receipt=None), False
+            return _with_head(dict(self._told(plan), receipt=None), head), False
         if snapshots is None:
             far.init(self.local)
         locks = self._clear_after_killed()
@@ -108,7 +111,7 @@ class Copying:
         proven = self._prove(records, there, receipt, name)
         summary = dict(self._told(plan, proven), receipt=_short(receipt, name), locks=locks)
         summary["seconds"] = round(time.time() - began, 3)
-        return summary, bool(plan["snapshots"] or proven or locks)
+        return _with_head(summary, head), bool(plan["snapshots"] or proven or locks)
 
     def _clear_after_killed(self):
         """Remove the locks that a killed sync left; asking for them on every run would cost more than it finds."""
@@ -143,8 +146,8 @@ class Copying:
     def _receipt(self):
         """Return (verified receipt, name it is kept under); raises FaultError for damage that backups need."""
         answer = self.remote.ask("receipt")
-        receipt = read_receipt(answer, self._work["remote"]["receipt_public_key"], self._folder)
-        demand_about(receipt, self.site, self._work["system"], time.time())
+        receipt = read_signed("receipt", answer, self._work["remote"]["receipt_public_key"], self._folder)
+        demand_about("receipt", receipt, self.site, self._work["system"], time.time())
         needed, junk = harmful(receipt, self.remote.repository.indexed_packs)
         name = "%s-%s" % (self.site, receipt["time"].replace(":", ""))
         self.store.keep_receipt(name, {"answer": answer.decode("ascii"), "received": stamp()})
@@ -198,6 +201,10 @@ class Copying:
         line.update((key, found.get(key)) for key in ("verified_at", "how"))
         line.update(site_record=found.get("manifest"), site_payload=found.get("payload"))
         return line
+
+
+def _with_head(summary, head):
+    return dict(summary, head=head, verdict="failed" if head["refused"] else summary["verdict"])
 
 
 def _short(receipt, name):

@@ -69,7 +69,7 @@ class RemoteSite:
         finally:
             process.stop(child)
         if code != 0:
-            said = "site %s gave no %s (exit %s): %s" % (self.site, " ".join(words), code, err.text())
+            said = "site %s gave no %s (exit %s): %s" % (self.site, words[0], code, err.text())
             raise RepositoryUnreachableError(said)
         return answer
 

@@ -115,7 +115,7 @@ def test_the_lock_of_a_run_that_died_here_is_taken_over_with_a_higher_number(ope
     assert _open(opened, systems=["mediation"])["permit"]["locks"]["mediation"] > dead.number
 
 
-@pytest.mark.parametrize("job", ["list-backups", "verify-backups"])
+@pytest.mark.parametrize("job", ["list-backups", "list-heads", "verify-backups"])
 def test_a_job_that_only_reads_runs_beside_others(opened: session.Session, job: str):
     locks.acquire(opened.vault, "mediation", locks.Starter("r-other", "back-up", "x"), 600)
     found = _open(opened, job, options={"site": "miyun", "part": "1/4"})
@@ -123,6 +123,14 @@ def test_a_job_that_only_reads_runs_beside_others(opened: session.Session, job: 
     work = found["work"]["mediation"]
     assert (work["site"], work["part"], work["remote"]["user"]) == ("miyun", "1/4", "miyun-read")
     assert sorted(gate.fetch_secrets(found["permit"], opened)["mediation"]) == ["miyun-read", "repository-miyun"]
+
+
+def test_a_sync_shows_the_ledger_s_head_as_it_is_now(opened: session.Session):
+    before = opened.ledger.head()
+    opened.ledger.append("note", {})
+    shown = _open(opened, "sync-to-miyun", systems=["mediation"])["work"]["mediation"]["head"]
+    assert shown == vars(opened.ledger.head())
+    assert shown["count"] == before.count + 1
 
 
 def test_a_check_takes_no_lock(opened: session.Session):

@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 import pytest
-from yunwei_host import hostlock, process, readback, receipt, resticlock, rundir, sshagent
+from yunwei_host import hostlock, process, readback, receipt, resticlock, rundir, signed, sshagent
 from yunwei_host.acting import what_went_wrong
 from yunwei_host.clock import moment, stamp
 from yunwei_host.copyplan import ids_at_site
@@ -187,9 +187,9 @@ def test_memory_stays_small_whatever_a_child_prints():
 )
 def test_a_receipt_must_be_about_this_and_now(change, reason):
     good = {"format": 1, "site": "miyun", "system": "s", "time": stamp()}
-    receipt.demand_about(good, "miyun", "s", moment(stamp()))
+    signed.demand_about("receipt", good, "miyun", "s", moment(stamp()))
     with pytest.raises(FaultError, match=reason):
-        receipt.demand_about({**good, **change}, "miyun", "s", moment(stamp()))
+        signed.demand_about("receipt", {**good, **change}, "miyun", "s", moment(stamp()))
 
 
 def test_damage_that_backups_need_is_told_from_junk():
@@ -211,7 +211,7 @@ def test_an_unreadable_receipt_is_refused(tmp_path):
         json.dumps({"receipt": 1, "signature": ""}).encode(),
     ):
         with pytest.raises(FaultError, match="receipt is not readable"):
-            receipt.read_receipt(answer, "ssh-ed25519 AAAA", str(tmp_path))
+            signed.read_signed("receipt", answer, "ssh-ed25519 AAAA", str(tmp_path))
 
 
 def test_a_failed_summary_names_everything_that_spoiled_it():
@@ -224,9 +224,10 @@ def test_a_failed_summary_names_everything_that_spoiled_it():
         ],
         "missing": ["files:c"],
         "lost": ["r1"],
+        "head": {"refused": "the head goes backwards"},
     }
     assert what_went_wrong(summary) == (
-        "system s: database:a: no; parts are missing of record r1; no backup of files:c"
+        "system s: database:a: no; parts are missing of record r1; no backup of files:c; the head goes backwards"
     )
 
 

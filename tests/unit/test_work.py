@@ -13,11 +13,13 @@ import pytest
 from tests.inventories import ESTATE, MEDIATION, InventoryCopy
 from yunwei import work
 from yunwei.errors import RefusedError, UsageError
+from yunwei.ledger import Head
 from yunwei.policy import Policy
 from yunwei.work import RestoreOptions, shapes
 from yunwei.work.pins import pinned_keys
 
 NOW = datetime(2026, 12, 1, 4, 0, tzinfo=UTC)  # noon in Shanghai
+HEAD = Head(7, "ab" * 32)
 
 
 @pytest.fixture
@@ -108,8 +110,9 @@ class TestBackUp:
 
 class TestSites:
     def test_sync(self, policy: Policy) -> None:
-        found = work.sync_work(policy, "mediation", NOW)
+        found = work.sync_work(policy, "mediation", HEAD, NOW)
         assert found["items"] == ["database:mediation", "files:app"]
+        assert found["head"] == {"count": 7, "hash": "ab" * 32}
         assert found["remote"] == {
             "site": "miyun",
             "address": "198.51.100.139",
@@ -125,7 +128,7 @@ class TestSites:
     def test_without_the_receipt_key_nothing_starts(self, lab: InventoryCopy, policy: Policy) -> None:
         lab.receipt_key.unlink()
         with pytest.raises(UsageError, match=r"miyun_receipt\.pub .* cannot be read: No such file"):
-            work.sync_work(policy, "mediation", NOW)
+            work.sync_work(policy, "mediation", HEAD, NOW)
 
     def test_retire_locally_needs_the_other_site(self, policy: Policy) -> None:
         found = work.retire_work(policy, "mediation", "local", NOW)
@@ -346,7 +349,7 @@ def test_every_work_is_json_and_has_the_shape_that_was_promised(policy: Policy) 
     recovery = options(hosts=["db1", "app1"])
     works = [
         (work.back_up_work(policy, "mediation", False, NOW), shapes.BackUpWork),
-        (work.sync_work(policy, "mediation", NOW), shapes.SyncWork),
+        (work.sync_work(policy, "mediation", HEAD, NOW), shapes.SyncWork),
         (work.retire_work(policy, "mediation", "local", NOW), shapes.RetireWork),
         (work.drill_work(policy, "mediation", options(), NOW), shapes.RestoreWork),
         (work.recover_work(policy, "mediation", recovery, NOW), shapes.RestoreWork),
@@ -361,7 +364,7 @@ def test_every_work_is_json_and_has_the_shape_that_was_promised(policy: Policy) 
     "call", [work.back_up_work, work.sync_work, work.retire_work, work.drill_work, work.recover_work]
 )
 def test_an_unknown_system(policy: Policy, call: Any) -> None:
-    extra = {work.back_up_work: [False], work.retire_work: ["local"], work.sync_work: []}.get(call, [options()])
+    extra = {work.back_up_work: [False], work.retire_work: ["local"], work.sync_work: [HEAD]}.get(call, [options()])
     with pytest.raises(UsageError, match="Did you mean 'legalservice'"):
         call(policy, "legalservic", *extra, NOW)
 

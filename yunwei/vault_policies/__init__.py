@@ -20,6 +20,7 @@ SAME_IDENTITY: Mapping[str, str] = {
     "drill-restore": "drill",
     "recover-system": "recover",
     "list-backups": "verify-backups",
+    "list-heads": "verify-backups",
 }
 _FROM_SITE: Mapping[str, tuple[str, ...]] = {
     "local": ("repository-local", "local-read"),

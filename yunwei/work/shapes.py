@@ -91,6 +91,13 @@ class RemoteWork(TypedDict):
     """OpenSSH public key that signs receipts (namespace `yunwei-receipt`); None for site local."""
 
 
+class HeadWork(TypedDict):
+    """The end of the controller's ledger, which the second site countersigns."""
+
+    count: int
+    hash: str
+
+
 class SyncWork(TypedDict):
     """Module `repository_copy`, once per system on the backup server."""
 
@@ -102,6 +109,7 @@ class SyncWork(TypedDict):
     remote: RemoteWork
     bandwidth_kib_per_second: int
     """0 is no limit."""
+    head: HeadWork
     time: str
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from pathlib import Path
 
+from yunwei.ledger.chain import Head
 from yunwei.policy import Policy, System
 from yunwei.policy.system import LegalHold
 from yunwei.work.back_up import local_records, local_repository
@@ -13,8 +14,8 @@ from yunwei.work.shapes import LegalHoldWork, RemoteWork, RetireWork, SiteName, 
 from yunwei.work.times import utc
 
 
-def sync_work(policy: Policy, system_id: str, now: datetime) -> SyncWork:
-    """Return what the backup server copies to the second site for one system.
+def sync_work(policy: Policy, system_id: str, head: Head, now: datetime) -> SyncWork:
+    """Return what the backup server copies to the second site for one system, and the ledger's `head` to show there.
 
     Raises `UsageError` for an unknown system or when the site's host key or receipt key is not at hand.
     """
@@ -26,6 +27,7 @@ def sync_work(policy: Policy, system_id: str, now: datetime) -> SyncWork:
         "items": [item.id for item in system.items()],
         "remote": miyun(policy, system, policy.estate.sites.miyun.append_user, "miyun-append"),
         "bandwidth_kib_per_second": policy.estate.sites.miyun.bandwidth_kib_per_second,
+        "head": {"count": head.count, "hash": head.hash},
         "time": utc(now),
     }
 
