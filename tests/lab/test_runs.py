@@ -127,4 +127,5 @@ def test_the_second_starter_is_told_who_holds_the_system(lab):
 
 
 def test_the_ledger_is_whole_after_all_that(lab):
-    assert lab.run("evidence", "verify").returncode == 0
+    verified = lab.json("evidence", "verify", expect=4)
+    assert (verified["ok"], verified["witnessed"]) == (True, None), "without a witness the tail is not proven"

@@ -68,6 +68,12 @@ def test_the_verdict_comes_before_every_other_figure(name, zh, en):
         assert render_summary_text(sample(name), lang).startswith(word)
 
 
+@pytest.mark.parametrize(("lang", "entry"), [("zh", "第 128 条"), ("en", "entry 128")])
+def test_the_ledger_s_head_is_printed_with_its_count_and_hash(lang, entry):
+    text = Page(render_drill(sample(), lang)).text
+    assert f"{entry} {sample()['ledger_head']['hash']}" in text
+
+
 def test_chinese_is_the_default():
     assert render_drill(sample()) == render_drill(sample(), "zh")
 

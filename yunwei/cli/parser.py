@@ -204,7 +204,10 @@ def _add_evidence(commands: argparse._SubParsersAction[argparse.ArgumentParser])
     show.add_argument("id", help="a record's id, or a run's")
     _with_inventory(show)
     verify = _command(
-        evidence, "verify", "evidence.verify", "check every hash and signature; names the first bad record"
+        evidence,
+        "verify",
+        "evidence.verify",
+        "check every hash, signature and witnessed head; names the first bad record; exit 4 without a witness",
     )
     verify.add_argument(
         "--public-key",
@@ -213,7 +216,20 @@ def _add_evidence(commands: argparse._SubParsersAction[argparse.ArgumentParser])
         help="the signing key's public half (default: the one stored in the ledger)",
     )
     verify.add_argument("--file", type=Path, help="an exported ledger instead of this controller's")
+    verify.add_argument(
+        "--witness", type=Path, metavar="FILE", help="the second site's list of heads: proves that no tail was cut"
+    )
+    verify.add_argument(
+        "--witness-key", type=Path, metavar="FILE", help="the key that signs that list (default: the one in policy)"
+    )
     _with_inventory(verify)
+    witness = _command(
+        evidence, "witness", "evidence.fetch_witness", "fetch the heads that the second site has countersigned"
+    )
+    witness.add_argument("-o", "--output", type=_absolute, required=True, metavar="FILE", help="the file to write")
+    witness.add_argument("--system", action="append", default=[], metavar="S", help="only this system's syncs")
+    witness.add_argument("--witness-key", type=Path, metavar="FILE", help="the key that signs (default: in policy)")
+    _with_inventory(witness)
     export = _command(evidence, "export", "evidence.export", "write the ledger as JSON lines")
     export.add_argument("-o", "--output", type=Path, required=True, metavar="FILE", help="the file to write")
     _with_inventory(export)

@@ -11,6 +11,7 @@ from yunwei.ledger.ledger import Ledger, default_location, new_identifier, verif
 from yunwei.ledger.rows import utc_now
 from yunwei.ledger.signing import Signer, fingerprint, load_public_keys, to_pem
 from yunwei.ledger.verify import VerifyResult
+from yunwei.ledger.witness import WitnessedHead, load_heads
 
 __all__ = [
     "Entry",
@@ -18,9 +19,11 @@ __all__ = [
     "Ledger",
     "Signer",
     "VerifyResult",
+    "WitnessedHead",
     "default_location",
     "find_run",
     "fingerprint",
+    "load_heads",
     "load_public_keys",
     "open_default",
     "record_verification",

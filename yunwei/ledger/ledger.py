@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from yunwei.ledger.process import is_alive
 from yunwei.ledger.signing import Signature, Signer, fingerprint
 from yunwei.ledger.store import Store, Transaction, open_store
 from yunwei.ledger.verify import StoredEnd, VerifyResult, verify_rows
+from yunwei.ledger.witness import WitnessedHead
 from yunwei.paths import state_dir
 
 Records = list[dict[str, Any]]
@@ -124,16 +125,18 @@ class Ledger:
         with self._store.read() as transaction:
             return runs.find_run(run_id, rows.entries(transaction, run_id), rows.signatures(transaction))
 
-    def verify(self, trusted: Iterable[bytes] | None = None) -> VerifyResult:
+    def verify(self, trusted: Iterable[bytes] | None = None, witnessed: Sequence[WitnessedHead] = ()) -> VerifyResult:
         """Return whether the ledger is whole, naming the first bad entry.
 
         Args:
             trusted: public keys (32 bytes each) from outside the ledger; None: those it holds itself.
+            witnessed: heads of `witness.load_heads`; none: that the ledger was cut short would not be seen.
         """
         with self._store.read() as transaction:
             keys = rows.keys(transaction) if trusted is None else {fingerprint(key): key for key in trusted}
             end = StoredEnd(rows.head(transaction), rows.orphan(transaction))
-            return verify_rows(rows.signed_entries(transaction), keys, end, trusted=trusted is not None)
+            found = rows.signed_entries(transaction)
+            return verify_rows(found, keys, end, trusted=trusted is not None, witnessed=witnessed)
 
     def export(self, path: Path) -> Head:
         """Write everything as JSON lines to a new file of mode 0600, for `verify_export`; return the head."""
@@ -160,7 +163,9 @@ class Ledger:
             return entry
 
 
-def verify_export(path: Path, trusted: Iterable[bytes] | None = None) -> VerifyResult:
+def verify_export(
+    path: Path, trusted: Iterable[bytes] | None = None, witnessed: Sequence[WitnessedHead] = ()
+) -> VerifyResult:
     """Return whether an exported ledger is whole, without the ledger and without Vault.
 
     Raises `LedgerError` where the file is no export.
@@ -173,7 +178,7 @@ def verify_export(path: Path, trusted: Iterable[bytes] | None = None) -> VerifyR
         raise LedgerError(f"{path} is no export of the ledger: {error}") from error
     held = [rows.key_of(entry) for entry, _ in pairs if entry.kind == "key"] if trusted is None else trusted
     keys = {fingerprint(key): key for key in held if key}
-    return verify_rows(pairs, keys, end, trusted=trusted is not None)
+    return verify_rows(pairs, keys, end, trusted=trusted is not None, witnessed=witnessed)
 
 
 def new_identifier(kind: str) -> str:

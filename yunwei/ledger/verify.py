@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from yunwei.ledger.chain import GENESIS, Entry, Head, find_fault
 from yunwei.ledger.signing import Signature, is_signed_by
+from yunwei.ledger.witness import WitnessedHead
 
 
 @dataclass(frozen=True)
@@ -16,7 +18,8 @@ class VerifyResult:
 
     `unsigned` counts entries at the end that wait for Vault; `signed_later` those that had to wait.
     `keys_trusted` is False when the public key came from the ledger itself: then signatures only prove consistency.
-    The end of the ledger is never proven here: that takes a witness who knows an earlier head.
+    `witnessed` is the number of entries in the newest head that a witness countersigned, `witnessed_at` when it did;
+    None: nobody said how long the ledger was, so that a cut tail would not be seen.
     """
 
     count: int
@@ -28,6 +31,13 @@ class VerifyResult:
     signed_later: int
     keys: tuple[str, ...]
     keys_trusted: bool
+    witnessed: int | None
+    witnessed_at: str | None
+
+    @property
+    def not_witnessed(self) -> int:
+        """Return how many entries came after the newest witnessed head."""
+        return max(0, self.count - (self.witnessed or 0))
 
     @property
     def ok(self) -> bool:
@@ -36,7 +46,7 @@ class VerifyResult:
 
     def to_json(self) -> dict[str, Any]:
         """Return it as plain data."""
-        return {**asdict(self), "ok": self.ok, "keys": list(self.keys)}
+        return {**asdict(self), "ok": self.ok, "keys": list(self.keys), "not_witnessed": self.not_witnessed}
 
 
 @dataclass(frozen=True)
@@ -62,8 +72,41 @@ class _Findings:
         return min(self.problems, key=lambda problem: problem[0], default=(None, None, None))
 
 
+class _Witness:
+    """Holds the chain against the heads that a witness countersigned."""
+
+    def __init__(self, heads: Iterable[WitnessedHead]) -> None:
+        self._heads: dict[int, list[WitnessedHead]] = defaultdict(list)
+        for one in heads:
+            self._heads[one.head.count].append(one)
+        self._agreed = 0
+
+    def check(self, entry: Entry, findings: _Findings) -> None:
+        heads = self._heads.get(entry.seq, [])
+        wrong = next((one for one in heads if one.head.hash != entry.hash), None)
+        if wrong:
+            first = self._agreed + 1
+            which = "it was" if first == entry.seq else f"of the entries {first} to {entry.seq} at least one was"
+            reason = f"site {wrong.site} countersigned another hash for it at {wrong.time}: {which} written anew"
+            findings.add(entry.seq, entry.id, reason)
+        elif heads:
+            self._agreed = entry.seq
+
+    def check_end(self, end: Head, findings: _Findings) -> None:
+        longest = max(self._heads, default=0)
+        if longest > end.count:
+            one = self._heads[longest][0]
+            reason = f"entry {end.count + 1} is missing: site {one.site} saw {longest} entries at {one.time}"
+            findings.add(end.count + 1, None, reason)
+
+
 def verify_rows(
-    rows: Iterable[tuple[Entry, Signature | None]], keys: Mapping[str, bytes], stored: StoredEnd, *, trusted: bool
+    rows: Iterable[tuple[Entry, Signature | None]],
+    keys: Mapping[str, bytes],
+    stored: StoredEnd,
+    *,
+    trusted: bool,
+    witnessed: Sequence[WitnessedHead] = (),
 ) -> VerifyResult:
     """Return whether the rows are whole, naming the first bad entry.
 
@@ -72,8 +115,9 @@ def verify_rows(
         keys: public keys by fingerprint.
         stored: the ledger's own word on its end.
         trusted: whether the keys came from outside the ledger.
+        witnessed: heads that a witness countersigned, shortest ledger first.
     """
-    findings = _Findings(keys)
+    findings, witness = _Findings(keys), _Witness(witnessed)
     head, broken = Head(0, GENESIS), False
     for entry, signature in rows:
         fault = _fault(entry, head)
@@ -82,9 +126,12 @@ def verify_rows(
             broken = True
             break
         _check_signature(entry, signature, findings)
+        witness.check(entry, findings)
         head = Head(entry.seq, entry.hash)
     if not broken:
         _check_end(head, stored, findings)
+        witness.check_end(head, findings)
+    newest = witnessed[-1] if witnessed else None
     first_bad, first_bad_id, reason = findings.first()
     return VerifyResult(
         count=stored.head.count,
@@ -96,6 +143,8 @@ def verify_rows(
         signed_later=findings.signed_later,
         keys=tuple(sorted(findings.used)),
         keys_trusted=trusted,
+        witnessed=newest.head.count if newest else None,
+        witnessed_at=newest.time if newest else None,
     )
 
 
