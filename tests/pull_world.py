@@ -20,7 +20,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from yunwei_host import backup, copy, heads, hostlock, rundir
+from yunwei_host import backup, copy, fence, heads, hostlock, rundir
 from yunwei_host.records import RecordStore
 from yunwei_host.restic import Repository
 
@@ -41,6 +41,7 @@ class World:
         self._install_ssh(monkeypatch)
         (base / "locks").mkdir()
         monkeypatch.setattr(hostlock, "FOLDER", str(base / "locks"))
+        monkeypatch.setattr(fence, "FOLDER", str(base / "remembered-locks"))
         # Short, because the agent's socket is in there: a socket's path ends at 107 bytes.
         self.tmpfs = tempfile.mkdtemp(prefix="yw-", dir="/dev/shm")
         atexit.register(shutil.rmtree, self.tmpfs, ignore_errors=True)
@@ -115,9 +116,11 @@ class World:
         """Leave only the items of `kind` in the work."""
         self.work["items"] = [item for item in self.work["items"] if item["kind"] == kind]
 
-    def permit(self) -> dict[str, str]:
+    def permit(self) -> dict[str, Any]:
+        """Return the permit of a new run, with a lock number of its own."""
         self.runs += 1
-        return {"run_id": f"r-test-{self.runs}", "job": "back-up"}
+        lock = {"locks": {"mediation": self.runs}, "lock_series": {"mediation": "of-test"}}
+        return {"run_id": f"r-test-{self.runs}", "job": "back-up", **lock}
 
     def back_up(self, **changes: Any) -> dict[str, Any]:
         """Run a backup as the module does and return its summary with `changed` added."""

@@ -87,9 +87,12 @@ def open_gate(request: Request, session: Session) -> dict[str, Any]:
         "site": request.site,
         "systems": systems,
         "locks": {},
+        "lock_series": {},
     }
     if not request.check and job not in WITHOUT_LOCK:
-        permit["locks"] = _take_locks(session, job, systems)
+        taken = _take_locks(session, job, systems)
+        permit["locks"] = {system: held.number for system, held in taken.items()}
+        permit["lock_series"] = {system: held.series for system, held in taken.items()}
     return {"permit": permit, "work": units}
 
 
@@ -118,11 +121,7 @@ def fetch_secrets(permit: Mapping[str, Any], session: Session) -> dict[str, dict
         VaultForbiddenError, VaultMissingSecretError: naming every such path at once.
         VaultError: as named.
     """
-    if not any(dict(permit) == known for known in session.permits):
-        raise RefusedError(
-            f"this permit was not issued by the gate of run {session.run_id}: "
-            f"put yunwei_gate before yunwei_secrets in the same play and hand its permit on unchanged"
-        )
+    require_issued(permit, session)
     found: dict[str, dict[str, dict[str, Any]]] = {}
     faults: list[YunweiError] = []
     for system in permit["systems"]:
@@ -138,14 +137,23 @@ def fetch_secrets(permit: Mapping[str, Any], session: Session) -> dict[str, dict
     return found
 
 
-def _take_locks(session: Session, job: str, systems: Sequence[str]) -> dict[str, int]:
+def require_issued(permit: Mapping[str, Any], session: Session) -> None:
+    """Raise `RefusedError` unless this run's gate issued the permit, as it is."""
+    if not any(dict(permit) == known for known in session.permits):
+        raise RefusedError(
+            f"this permit was not issued by the gate of run {session.run_id}: "
+            f"put yunwei_gate before this task in the same play and hand its permit on unchanged"
+        )
+
+
+def _take_locks(session: Session, job: str, systems: Sequence[str]) -> dict[str, locks.LockHeld]:
     starter = locks.Starter(session.run_id, job, session.vault.identity)
     lease = session.policy.estate.lock.lease_seconds
-    taken: dict[str, int] = {}
+    taken: dict[str, locks.LockHeld] = {}
     try:
         for system in sorted(systems):  # in one order for all, so that two starters never hold half each for long
             _free_if_dead(session, system)
-            taken[system] = locks.acquire(session.vault, system, starter, lease).number
+            taken[system] = locks.acquire(session.vault, system, starter, lease)
     except YunweiError:
         for system in taken:
             if not any(system in permit["locks"] for permit in session.permits):

@@ -1,12 +1,14 @@
 """One lock per system, kept in Vault by check-and-set: who holds it, since when, and a number that only rises.
 
-The number is the version that Vault gave the write that took the lock. Acting sides may remember the highest number
-they saw and refuse a lower one: a controller that slept through its lease is recognised. Leases are judged by Vault's
-clock alone. An entry is never deleted (the policies do not allow it), so the number never starts again.
+The number is the version that Vault gave the write that took the lock. Every host remembers the highest number that
+acted on it and refuses a lower one: a controller that slept through its lease is recognised. Leases are judged by
+Vault's clock alone. An entry is never deleted (the policies do not allow it), so the number never starts again; where
+an administrator, or a new Vault, lets it, the entry begins another `series`, by which hosts tell the two apart.
 """
 
 from __future__ import annotations
 
+import secrets
 import socket
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
@@ -28,16 +30,26 @@ class Starter:
 
 @dataclass(frozen=True)
 class LockHeld:
-    """A lock as it is held: `number` rises with every taking, `since` is Vault's time."""
+    """A lock as it is held: `number` rises with every taking within `series`, `since` is Vault's time."""
 
     system: str
     number: int
+    series: str
     run_id: str
     job: str
     who: str
     controller: str
     since: str
     lease_seconds: int
+
+
+@dataclass(frozen=True)
+class LockSeen:
+    """A lock that was not given back: who has it, when the lease ends by Vault's time, and whether it is over."""
+
+    held: LockHeld
+    lease_end: str
+    over: bool
 
 
 def acquire(vault: VaultClient, system: str, starter: Starter, lease: int) -> LockHeld:
@@ -74,13 +86,25 @@ def release(vault: VaultClient, system: str, run_id: str) -> bool:
 
 def holder(vault: VaultClient, system: str) -> LockHeld | None:
     """Return who holds the lock within its lease, or None."""
-    found = vault.cas_read(_path(system))
-    return _holder(found, vault.server_time())
+    return _holder(vault.cas_read(_path(system)), vault.server_time())
+
+
+def look(vault: VaultClient, system: str) -> LockSeen | None:
+    """Return the lock as it was taken last, also where its lease is over; None where it was given back."""
+    return _seen(vault.cas_read(_path(system)), vault.server_time())
 
 
 def _wanted(system: str, starter: Starter, lease: int, now: datetime) -> LockHeld:
     return LockHeld(
-        system, 0, starter.run_id, starter.job, starter.who, socket.gethostname(), _text(now), lease_seconds=lease
+        system=system,
+        number=0,
+        series=secrets.token_hex(8),
+        run_id=starter.run_id,
+        job=starter.job,
+        who=starter.who,
+        controller=socket.gethostname(),
+        since=_text(now),
+        lease_seconds=lease,
     )
 
 
@@ -88,17 +112,25 @@ def _decide(found: Versioned, now: datetime, wanted: LockHeld) -> LockHeld:
     """Return the lock to be written; pure."""
     current = _holder(found, now)
     if current is None:
-        return replace(wanted, number=found.version + 1)
+        series = (found.data or {}).get("series") or wanted.series
+        return replace(wanted, number=found.version + 1, series=series)
     if current.run_id != wanted.run_id:
         raise LockBusyError(_busy(current, now))
     return replace(current, lease_seconds=wanted.lease_seconds)
 
 
 def _holder(found: Versioned, now: datetime) -> LockHeld | None:
+    seen = _seen(found, now)
+    return seen.held if seen and not seen.over else None
+
+
+def _seen(found: Versioned, now: datetime) -> LockSeen | None:
     if not _is_held(found) or found.data is None or found.created is None:
         return None
-    held = LockHeld(**{name: found.data[name] for name in LockHeld.__dataclass_fields__})
-    return held if now < found.created + timedelta(seconds=held.lease_seconds) else None
+    # A lock that an older release took has no series.
+    held = LockHeld(**{name: found.data.get(name, "") for name in LockHeld.__dataclass_fields__})
+    end = found.created + timedelta(seconds=held.lease_seconds)
+    return LockSeen(held, _text(end), over=now >= end)
 
 
 def _is_held(found: Versioned) -> bool:
@@ -109,7 +141,8 @@ def _busy(current: LockHeld, now: datetime) -> str:
     return (
         f"{current.system} is locked: job {current.job}, run {current.run_id}, started by {current.who} "
         f"on {current.controller}, holds it since {current.since} (now {_text(now)}; lock number {current.number}). "
-        f"Wait until it ends, or until its lease of {current.lease_seconds} s is over, and start again."
+        f"Wait until it ends, or until its lease of {current.lease_seconds} s is over, and start again. "
+        f"Where its controller is dead: yunwei locks release {current.system} --reason …"
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -24,10 +24,14 @@ class Verdict:
 
 @dataclass
 class Recorder:
-    """Collects results as they come; `body` is what goes into the ledger."""
+    """Collects results as they come; `body` is what goes into the ledger.
+
+    `forged` names the results of modules that acted with a lock number which the gate did not give.
+    """
 
     tasks: list[dict[str, Any]] = field(default_factory=list)
     hosts: dict[str, dict[str, int]] = field(default_factory=dict)
+    forged: list[str] = field(default_factory=list)
 
     def add(self, host: str, task: str, status: str, summary: Any = None, *, loop: bool = False) -> None:
         """Keep one result.
@@ -46,8 +50,27 @@ class Recorder:
             entry["yunwei"] = _limited(summary)
         self.tasks.append(entry)
 
+    def compare_lock(self, host: str, task: str, summary: Any, permits: Sequence[Mapping[str, Any]]) -> str | None:
+        """Return, and keep against the run, that a module acted with another lock number than the gate issued."""
+        lock = summary.get("lock") if isinstance(summary, Mapping) else None
+        if lock is None:
+            return None
+        system = summary.get("system")
+        issued = [
+            {"number": permit["locks"][system], "series": permit["lock_series"][system]}
+            for permit in permits
+            if system in permit["locks"]
+        ]
+        if lock in issued:
+            return None
+        fault = f"{host}: {task}: acted with lock {lock!r} of {system}; the gate issued {issued or 'none'}"
+        self.forged.append(fault)
+        return fault
+
     def verdict(self) -> Verdict:
         """Return how the run ended, judged by what was kept."""
+        if self.forged:
+            return Verdict("failed", 1, "\n".join(self.forged))
         bad = _without_whole_loops([task for task in self.tasks if task["status"] in ("failed", "unreachable")])
         summaries = [_summary(task) for task in bad]
         refusals = [summary for summary in summaries if summary.get("refused")]

@@ -5,16 +5,18 @@ For targets that cannot read a repository themselves: restic does not run on the
 
 from __future__ import annotations
 
+import json
 import shlex
 import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import Any
 
-from yunwei.errors import CouldNotJudgeError
+from yunwei.errors import CouldNotJudgeError, RefusedError
 
 # After the inventory's own arguments ssh would ignore these: the first value counts, so they come before.
 _ALWAYS = ("-o", "BatchMode=yes", "-o", "StrictHostKeyChecking=yes", "-o", "ConnectTimeout=15", "-T")
+_REMEMBERED = "/var/lib/yunwei/locks"
 _WORDS = ("ansible_ssh_common_args", "ansible_ssh_extra_args")
 
 
@@ -55,6 +57,22 @@ def read_file(source: Sequence[str], path: str) -> bytes:
     done = subprocess.run([*source, f"sudo -n cat {shlex.quote(path)}"], capture_output=True, check=False)
     _require(done.returncode, done.stderr, f"reading {path}")
     return done.stdout
+
+
+def demand_newest(target: Sequence[str], host: str, system: str, permit: Mapping[str, Any]) -> None:
+    """Raise `RefusedError` unless this run is the one that acted last on the target for the system.
+
+    The step before this one has made the target remember the run's lock number (`yunwei_host.fence`), so another one
+    there is that of a run which has overtaken this one. `CouldNotJudgeError` where the target remembers none.
+    """
+    newest = json.loads(read_file(target, f"{_REMEMBERED}/{system}.json"))
+    number, series = permit["locks"].get(system), permit["lock_series"].get(system)
+    if (newest["number"], newest["series"][-1]) != (number, series):
+        raise RefusedError(
+            f"run {permit['run_id']} has lock number {number} of system {system}, but run {newest['run_id']} "
+            f"(job {newest['job']}) has acted on {host} with number {newest['number']}, at {newest['time']}. "
+            f"Start the job again"
+        )
 
 
 def copy_file(source: Sequence[str], path: str, target: Sequence[str], new: str) -> None:

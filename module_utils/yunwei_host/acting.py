@@ -4,6 +4,7 @@ from __future__ import absolute_import, division, print_function
 
 __metaclass__ = type
 
+from . import fence
 from .faults import FaultError, RefusedByPolicyError
 
 FAILED, REFUSED, NOT_JUDGED = 1, 3, 4
@@ -23,9 +24,10 @@ def act(module, jobs, action):
     try:
         summary, changed = action(work, permit, module.params["secrets"], module.check_mode)
     except RefusedByPolicyError as error:
-        _fail(module, "%s" % error, dict(_ended(work), refused=error.why, exit_code=REFUSED))
+        _fail(module, "%s" % error, dict(_ended(work, permit), refused=error.why, exit_code=REFUSED))
     except (FaultError, EnvironmentError) as error:
-        _fail(module, "%s" % error, dict(_ended(work), verdict="failed", exit_code=FAILED))
+        _fail(module, "%s" % error, dict(_ended(work, permit), verdict="failed", exit_code=FAILED))
+    summary.update(_ended(work, permit))
     if summary.get("verdict", "passed") == "passed":
         handed_on = summary.pop("handed_on", {})
         module.exit_json(changed=changed, yunwei=summary, **handed_on)
@@ -54,8 +56,9 @@ def _demand_permit(module, jobs, work, permit):
         _fail(module, reason % (" or ".join(jobs), work.get("system")), {"refused": "permit", "exit_code": REFUSED})
 
 
-def _ended(work):
-    return {"system": work["system"]}
+def _ended(work, permit):
+    """Return what every result says: the system, and the lock number that it was acted on with."""
+    return {"system": work["system"], "lock": fence.told(work["system"], permit)}
 
 
 def _fail(module, reason, summary, changed=False):

@@ -48,7 +48,7 @@ def verify_backups(work, permit, secrets, check=False):
         raise FaultError("part %s is not known; allowed are n/t, such as 1/12, and all" % clean_text(part))
     if check:
         return dict(list_backups(work, secrets), would_read=part or "structure"), False
-    with HostLock(work["system"], permit):
+    with HostLock(work["system"], permit, numbered=False):
         return _at_site(work, secrets, lambda repository: _verified(work, repository, part))
 
 

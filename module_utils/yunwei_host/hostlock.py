@@ -11,6 +11,7 @@ import os
 
 from .clock import stamp
 from .faults import RefusedByPolicyError
+from .fence import demand_newest
 from .frames import clean_text
 
 FOLDER = "/run/lock"
@@ -20,14 +21,18 @@ class HostLock:
     """Holds `/run/lock/yunwei-<system>.lock` for as long as the with block lasts.
 
     The kernel gives the lock back when the process ends, however it ends. Raises RefusedByPolicyError naming the
-    holder when another process has it.
+    holder when another process has it, or naming the run that has overtaken this one (see `fence`).
     """
 
-    def __init__(self, system, permit, folder=None):
-        """Remember whose lock it will be: `permit` is {run_id, job, ...}."""
+    def __init__(self, system, permit, folder=None, numbered=True):
+        """Remember whose lock it will be: `permit` is {run_id, job, locks, lock_series}.
+
+        `numbered` is False for a job that takes no lock in Vault and so has no number.
+        """
         self._path = os.path.join(folder or FOLDER, "yunwei-%s.lock" % system)
         self._system = system
         self._permit = permit
+        self._numbered = numbered
         self._descriptor = None
 
     def __enter__(self):
@@ -43,7 +48,13 @@ class HostLock:
                 raise
             raise RefusedByPolicyError("locked", _busy(self._system, holder))
         self._descriptor = descriptor
-        self._write()
+        try:
+            if self._numbered:
+                demand_newest(self._system, self._permit)
+            self._write()
+        except BaseException:
+            self.__exit__()
+            raise
         return self
 
     def __exit__(self, *_):

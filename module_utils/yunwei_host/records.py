@@ -10,11 +10,11 @@ from __future__ import absolute_import, division, print_function
 __metaclass__ = type
 
 import errno
-import json
 import os
 import re
 
 from .faults import FaultError
+from .jsonfile import read_json, write_json
 
 _NAME = re.compile(r"\A[A-Za-z0-9][A-Za-z0-9._-]*\.json\Z")
 _KEYS = ("record_id", "item", "kind", "payload", "parents", "started", "accepted_at", "manifest_sha256")
@@ -36,7 +36,7 @@ class RecordStore:
 
     def save(self, record):
         """Write `record` (dict with "record_id") so that it is there whole or not at all."""
-        _write(self.folder, record["record_id"] + ".json", record)
+        write_json(self.folder, record["record_id"] + ".json", record)
 
     def remove(self, record_id):
         """Remove the record; one that is gone already is no error."""
@@ -44,11 +44,11 @@ class RecordStore:
 
     def pending(self):
         """Return the notes of runs that did not clear up after themselves: {name: note}."""
-        return dict((name[:-5], _read_json(self.pending_folder, name)) for name in _names(self.pending_folder))
+        return dict((name[:-5], read_json(self.pending_folder, name)) for name in _names(self.pending_folder))
 
     def note(self, name, note):
         """Write the note `name` (run and item, or run and job) before the step that it describes."""
-        _write(self.pending_folder, name + ".json", note)
+        write_json(self.pending_folder, name + ".json", note)
 
     def settle(self, name):
         """Remove the note: its step is done or undone."""
@@ -56,10 +56,10 @@ class RecordStore:
 
     def keep_receipt(self, name, receipt):
         """Keep a receipt of the second site whole, as it was signed."""
-        _write(self.receipts_folder, name + ".json", receipt)
+        write_json(self.receipts_folder, name + ".json", receipt)
 
     def _read(self, name):
-        record = _read_json(self.folder, name)
+        record = read_json(self.folder, name)
         missing = [key for key in _KEYS if key not in record]
         if missing or record["record_id"] + ".json" != name:
             where = os.path.join(self.folder, name)
@@ -79,48 +79,6 @@ def _names(folder):
         if error.errno == errno.ENOENT:
             return []
         raise
-
-
-def _read_json(folder, name):
-    path = os.path.join(folder, name)
-    try:
-        with open(path, "rb") as stream:
-            found = json.loads(stream.read().decode("ascii"))
-    except ValueError:
-        found = None
-    if not isinstance(found, dict):
-        raise FaultError("%s is not the JSON that was written; restore it or move it away" % path)
-    return found
-
-
-def _write(folder, name, value):
-    _make_folder(folder)
-    path = os.path.join(folder, name)
-    new = os.path.join(folder, "." + name + ".new")
-    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    try:
-        os.write(descriptor, json.dumps(value, sort_keys=True, indent=1).encode("ascii") + b"\n")
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-    os.rename(new, path)
-    _sync_folder(folder)
-
-
-def _make_folder(folder):
-    # Not makedirs: it gives the folders in between the process's own mode.
-    if not os.path.isdir(folder):
-        if not os.path.isdir(os.path.dirname(folder)):
-            _make_folder(os.path.dirname(folder))
-        os.mkdir(folder, 0o700)
-
-
-def _sync_folder(folder):
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _remove(path):

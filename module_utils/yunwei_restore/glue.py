@@ -8,7 +8,7 @@ import errno
 
 from . import commands, workdir
 from .errors import NotJudgedError, RefusedError, RestoreError
-from .hosttools import faults, hostlock
+from .hosttools import faults, fence, hostlock
 from .report import Report
 
 ARGUMENTS = {
@@ -32,6 +32,7 @@ def act(module, action):
     unit, host = module.params["work"], module.params["host"]
     _demand_permit(module, unit)
     report = Report(unit, host)
+    report.facts["lock"] = fence.told(unit["system"], module.params["permit"])
     work = workdir.WorkDir(unit["work_dir"])
     try:
         changed = _locked(module, unit, action, report, work)

@@ -8,6 +8,7 @@ try:
     from ansible.module_utils.yunwei_host import (
         clock,
         faults,
+        fence,
         frames,
         hostlock,
         names,
@@ -17,6 +18,6 @@ try:
         sshagent,
     )
 except ImportError:
-    from yunwei_host import clock, faults, frames, hostlock, names, process, restic, rundir, sshagent
+    from yunwei_host import clock, faults, fence, frames, hostlock, names, process, restic, rundir, sshagent
 
-__all__ = ["clock", "faults", "frames", "hostlock", "names", "process", "restic", "rundir", "sshagent"]
+__all__ = ["clock", "faults", "fence", "frames", "hostlock", "names", "process", "restic", "rundir", "sshagent"]

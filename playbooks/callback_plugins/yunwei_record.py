@@ -101,13 +101,19 @@ class CallbackModule(CallbackBase):
             return
         found.recorder.hosts = {host: stats.summarize(host) for host in sorted(stats.processed)}
         self._close(None)
+        if found.recorder.forged:
+            sys.exit(1)
 
     def _keep(self, result: Any, status: str, *, turn: bool = False) -> None:
         found = session.current()
         if found:
             loop = not turn and bool(result._task.loop or result._task.loop_with)
             summary = result._result.get("yunwei")
-            found.recorder.add(result._host.get_name(), result.task_name, status, summary, loop=loop)
+            host, task = result._host.get_name(), result.task_name
+            found.recorder.add(host, task, status, summary, loop=loop)
+            forged = found.recorder.compare_lock(host, task, summary, found.permits)
+            if forged:
+                _display.display(f"NOT PERMITTED: {forged}", color=C.COLOR_ERROR)
         self._keep_alive()
 
     def _keep_item(self, result: Any, status: str) -> None:

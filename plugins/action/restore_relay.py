@@ -7,8 +7,8 @@ from typing import Any
 
 from ansible.plugins.action import ActionBase
 
-from yunwei import relay
-from yunwei.errors import YunweiError
+from yunwei import gate, relay
+from yunwei.errors import RefusedError, YunweiError
 
 DOCUMENTATION = """
 name: restore_relay
@@ -39,12 +39,15 @@ class ActionModule(ActionBase):
         work, source = self._task.args["work"], str(self._task.args["source"])
         if self._task.check_mode:
             return {**result, "taken": {}}
-        if work["system"] not in (self._task.args["permit"].get("systems") or []):
-            return {**result, "failed": True, "msg": f"No permit for {work['system']}: start this through its gate."}
         try:
+            gate.require_issued(self._task.args["permit"], gate.require_session())
+            if work["system"] not in self._task.args["permit"]["systems"]:
+                raise RefusedError(f"no permit for {work['system']}: start this through its gate")
             taken = self._carry(work, variables, source, str(variables["inventory_hostname"]))
         except YunweiError as error:
-            summary = {"reason": str(error), "exit_code": error.exit_code}
+            summary: dict[str, Any] = {"reason": str(error), "exit_code": error.exit_code}
+            if isinstance(error, RefusedError):
+                summary["refused"] = str(error)
             return {**result, "failed": True, "msg": str(error), "yunwei": summary}
         return {**result, "changed": True, "taken": taken}
 
@@ -56,6 +59,7 @@ class ActionModule(ActionBase):
         items = json.loads(relay.read_file(reader, f"{self._task.args['source_dir']}/state.json"))["items"]
         for item in items.values():
             for path in [item["manifest"], *item["digests"]]:
+                relay.demand_newest(writer, target, work["system"], self._task.args["permit"])
                 relay.copy_file(reader, path, writer, relay.moved(path, old, new))
             item["manifest"] = relay.moved(item["manifest"], old, new)
             item["digests"] = {relay.moved(path, old, new): digest for path, digest in item["digests"].items()}

@@ -106,6 +106,8 @@ def test_passes_from_miyun_with_the_sources_and_the_backup_server_switched_off(l
 def test_passes_from_the_local_site_with_files_made_by_python_2(lab):
     passed(lab.json("drill", "--system", SYSTEM, "--site", "local"))
     assert_empty(lab)
+    newest = json.loads(lab.podman("scratch1", "cat", f"/var/lib/yunwei/locks/{SYSTEM}.json").stdout)
+    assert newest["job"] == "drill-restore"
 
 
 def test_a_table_a_row_a_sequence_an_extension_and_an_index_are_named(lab, forger, stranger):

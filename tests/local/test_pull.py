@@ -226,10 +226,18 @@ def test_an_engine_without_driver_is_not_judged(world):
 
 def test_the_host_lock_names_its_holder(world):
     with (
-        HostLock("mediation", {"run_id": "r-other", "job": "sync-to-miyun"}, str(world.base / "locks")),
+        HostLock("mediation", {**world.permit(), "run_id": "r-other", "job": "sync-to-miyun"}),
         pytest.raises(RefusedByPolicyError, match=r"r-other \(job sync-to-miyun"),
     ):
         world.back_up()
+
+
+def test_a_run_that_was_overtaken_changes_nothing(world):
+    sleeper, heir = world.permit(), world.permit()
+    backup.back_up(world.work, heir, world.secrets)
+    with left_untouched(world.base / "mediation"), pytest.raises(RefusedByPolicyError) as caught:
+        backup.back_up({**world.work, "now": True}, sleeper, world.secrets)
+    assert caught.value.why == "overtaken"
 
 
 def test_a_preview_asks_the_sources_and_changes_nothing(world):

@@ -100,6 +100,28 @@ def test_a_failed_module_is_recorded_with_its_reason_though_its_result_is_hidden
     _assert_no_secret_in(estate.state, output)
 
 
+def test_a_lock_number_that_the_playbook_changed_is_noticed(estate: Estate):
+    changed = json.dumps({"demo_permit_changes": {"locks": {"mediation": 999, "legalservice": 999}}})
+    output = estate.play("-e", changed, expect=1)
+    assert "NOT PERMITTED: backup1: The system is acted on: acted with lock" in output
+    record = estate.last_run()
+    assert (record["status"], record["exit_code"]) == ("failed", 1)
+    assert "of mediation; the gate issued" in record["reason"]
+    assert "999" in record["reason"]
+
+
+def test_nothing_is_carried_for_a_permit_that_the_playbook_changed(estate: Estate, tmp_path: Path):
+    (tmp_path / "ssh").write_text("#!/bin/sh\nexit 255\n", encoding="ascii")
+    (tmp_path / "ssh").chmod(0o755)
+    wanted: dict[str, Any] = {"demo_relay": True, "demo_permit_changes": {"locks": {"mediation": 999}}}
+    estate.play("-e", json.dumps(wanted), expect=2)
+    assert (estate.last_run()["status"], estate.last_run()["exit_code"]) == ("refused", 3)
+    assert "this permit was not issued by the gate of run" in estate.last_run()["reason"]
+    estate.play("-e", '{"demo_relay": true}', expect=2, PATH=f"{tmp_path}:{os.environ['PATH']}")
+    assert estate.last_run()["status"] == "could not judge"
+    assert "reading /nowhere/state.json through the controller failed" in estate.last_run()["reason"]
+
+
 def test_the_second_starter_is_refused_with_the_holders_name(estate: Estate):
     taken = locks.Starter("r-other", "sync-to-miyun", "userpass:somebody")
     locks.acquire(estate.bao.client(), "mediation", taken, 600)

@@ -21,6 +21,7 @@ NEEDED = {
     "prepare-hosts": {"local-read", "source-app1", "source-db1"},
     "sync-to-miyun": {"repository-local", "repository-miyun", "miyun-append"},
     "retire-backups": {"repository-local"},
+    "release-locks": set(),
     "drill": {"repository-local", "repository-miyun", "miyun-read", "local-read"},
     "verify-backups": {"repository-local", "repository-miyun", "miyun-read", "local-read"},
     "recover": {"repository-local", "repository-miyun", "miyun-read", "local-read"},

@@ -45,23 +45,26 @@ def test_a_host_lock_is_free_again_after_its_holder_was_killed(tmp_path):
     code = (
         "import sys; sys.path.insert(0, 'module_utils')\n"
         "from yunwei_host.hostlock import HostLock\n"
-        f"lock = HostLock('s', {{'run_id': 'r-9', 'job': 'j'}}, {str(tmp_path)!r})\n"
+        f"lock = HostLock('s', {{'run_id': 'r-9', 'job': 'j'}}, {str(tmp_path)!r}, numbered=False)\n"
         "lock.__enter__(); print('held', flush=True); sys.stdin.read()"
     )
     holder = subprocess.Popen([sys.executable, "-c", code], stdin=-1, stdout=-1)
     assert holder.stdout.readline() == b"held\n"
-    with pytest.raises(RefusedByPolicyError, match=r"run r-9 \(job j") as caught, HostLock("s", PERMIT, str(tmp_path)):
+    with (
+        pytest.raises(RefusedByPolicyError, match=r"run r-9 \(job j") as caught,
+        HostLock("s", PERMIT, str(tmp_path), numbered=False),
+    ):
         pass
     assert caught.value.why == "locked"
     holder.kill()
     holder.communicate()
-    with HostLock("s", PERMIT, str(tmp_path)):
+    with HostLock("s", PERMIT, str(tmp_path), numbered=False):
         pass
 
 
 def test_a_host_lock_follows_no_link(tmp_path):
     (tmp_path / "yunwei-s.lock").symlink_to(tmp_path / "elsewhere")
-    with pytest.raises(OSError, match="symbolic"), HostLock("s", PERMIT, str(tmp_path)):
+    with pytest.raises(OSError, match="symbolic"), HostLock("s", PERMIT, str(tmp_path), numbered=False):
         pass
     assert hostlock.FOLDER == "/run/lock"
 

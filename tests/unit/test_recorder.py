@@ -63,3 +63,31 @@ def test_a_summary_that_is_too_large_or_no_json_is_noted_and_not_kept(summary: o
     kept = _recorder(("ok", summary)).tasks[0]["yunwei"]
     assert "not_recorded" in kept
     assert len(str(kept)) < 300
+
+
+PERMIT = {"locks": {"mediation": 7}, "lock_series": {"mediation": "aaaa"}}
+
+
+@pytest.mark.parametrize(
+    ("system", "lock", "permits"),
+    [
+        ("mediation", {"number": 8, "series": "aaaa"}, [PERMIT]),
+        ("mediation", {"number": 7, "series": "bbbb"}, [PERMIT]),
+        ("legalservice", {"number": 7, "series": "aaaa"}, [PERMIT]),
+        ("mediation", {"number": 7, "series": "aaaa"}, []),
+    ],
+)
+def test_a_lock_number_that_the_gate_did_not_issue_fails_the_run(system, lock, permits):
+    recorder = _recorder(("ok", None))
+    said = recorder.compare_lock("backup1", "Act", {"system": system, "lock": lock}, permits)
+    assert said is not None
+    assert said.startswith(f"backup1: Act: acted with lock {lock} of {system}; the gate issued ")
+    assert recorder.verdict() == Verdict("failed", 1, said)
+
+
+@pytest.mark.parametrize("summary", [None, {}, {"lock": None}, {"lock": {"number": 7, "series": "aaaa"}}])
+def test_the_number_that_the_gate_issued_is_no_fault(summary):
+    recorder = _recorder(("ok", None))
+    given = {"system": "mediation", **summary} if summary else summary
+    assert recorder.compare_lock("backup1", "Act", given, [PERMIT]) is None
+    assert recorder.verdict() == Verdict("done", 0)

@@ -1,9 +1,12 @@
 """Files go from host to host through the controller's memory, by the inventory's own ssh settings."""
 
+import json
+
 import pytest
+from yunwei_host import fence
 
 from yunwei import relay
-from yunwei.errors import CouldNotJudgeError
+from yunwei.errors import CouldNotJudgeError, RefusedError
 
 
 @pytest.fixture
@@ -53,3 +56,19 @@ def test_a_host_may_name_only_files_of_its_folder(path):
 def test_a_file_that_is_not_there_is_named(here, tmp_path):
     with pytest.raises(CouldNotJudgeError, match=r"reading .*nothing through the controller failed"):
         relay.read_file(here, str(tmp_path / "nothing"))
+
+
+@pytest.mark.parametrize(("number", "series"), [(8, "aaaa"), (1, "bbbb")])
+def test_nothing_is_carried_to_a_target_on_which_a_later_run_acted(here, tmp_path, monkeypatch, number, series):
+    assert relay._REMEMBERED == fence.FOLDER
+    permit = {"run_id": "r-1", "locks": {"mediation": 7}, "lock_series": {"mediation": "aaaa"}}
+    monkeypatch.setattr(relay, "_REMEMBERED", str(tmp_path))
+    newest = {"run_id": "r-1", "job": "drill-restore", "time": "now", "number": 7, "series": ["zzzz", "aaaa"]}
+    with pytest.raises(CouldNotJudgeError, match="reading"):
+        relay.demand_newest(here, "old1", "mediation", permit)
+    (tmp_path / "mediation.json").write_text(json.dumps(newest))
+    relay.demand_newest(here, "old1", "mediation", permit)
+    overtaken = {**newest, "run_id": "r-2", "number": number, "series": [*newest["series"], series]}
+    (tmp_path / "mediation.json").write_text(json.dumps(overtaken))
+    with pytest.raises(RefusedError, match=f"r-1 has lock number 7 .* run r-2 .* old1 with number {number}"):
+        relay.demand_newest(here, "old1", "mediation", permit)

@@ -31,6 +31,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_drill(commands)
     _add_recover(commands)
     _add_evidence(commands)
+    _add_locks(commands)
     return parser
 
 
@@ -233,3 +234,18 @@ def _add_evidence(commands: argparse._SubParsersAction[argparse.ArgumentParser])
     export = _command(evidence, "export", "evidence.export", "write the ledger as JSON lines")
     export.add_argument("-o", "--output", type=Path, required=True, metavar="FILE", help="the file to write")
     _with_inventory(export)
+
+
+def _add_locks(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    locks = commands.add_parser("locks", help="which run holds which system").add_subparsers(
+        metavar="ACTION", required=True
+    )
+    listing = _command(locks, "list", "locks.show_list", "list the locks that are held, and until when")
+    listing.add_argument(
+        "--system", action="append", default=[], metavar="S", help="only this system (may be repeated)"
+    )
+    _with_inventory(listing)
+    release = _command(locks, "release", "locks.release", "release the lock that a dead run left; recorded")
+    release.add_argument("id", help="the system whose lock it is")
+    release.add_argument("--reason", required=True, help="why; kept as evidence")
+    _with_inventory(release)

@@ -52,6 +52,8 @@ def secret_names(job: str, source_hosts: Sequence[str], site: str) -> list[str]:
         return ["repository-local", "repository-miyun", "miyun-append"]
     if job == "retire-backups":
         return ["repository-local"]
+    if job == "release-locks":
+        return []
     return list(_FROM_SITE[site])
 
 
