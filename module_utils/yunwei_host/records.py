@@ -72,6 +72,12 @@ def payloads_of(record):
     return [record["payload"]["snapshot"]] + list(record["parents"])
 
 
+def is_named(record, prefix):
+    """Return whether `prefix` begins the record's id, here or, at the second site, in its first life."""
+    names = (record["record_id"], record.get("first_id") or "")
+    return bool(prefix) and bool([name for name in names if name.startswith(prefix)])
+
+
 def _names(folder):
     try:
         return sorted(name for name in os.listdir(folder) if _NAME.match(name))

@@ -16,6 +16,7 @@ from .restic import Repository
 from .resticlock import clear_dead_locks
 from .retention import demand_permission, plan_retention
 from .siterecords import learn_records
+from .tripwire import is_held_by, open_trips, told
 
 _PASSWORDS = {"local": "repository-local", "miyun": "repository-miyun"}
 _SITE_RECORDS = "/var/lib/yunwei/records/%s"
@@ -37,7 +38,7 @@ def retire(work, permit, secrets, check=False):
     store = RecordStore(work["records"] or _SITE_RECORDS % work["system"])
     if check:
         records, quarantined = _records(work, repository, store, learn=False)
-        return _summary(work, plan_retention(records, work, now, local), quarantined, None), False
+        return _summary(work, records, plan_retention(records, work, now, local), quarantined, None), False
     with HostLock(work["system"], permit):
         locks = clear_dead_locks(repository)
         cleared = clear_notes(repository, store)
@@ -46,7 +47,7 @@ def retire(work, permit, secrets, check=False):
         space = _remove(repository, store, plan, permit) if plan["remove"] else None
         if work["site"] != "local":
             own_like_config(repository.location)
-        summary = _summary(work, plan, quarantined, space)
+        summary = _summary(work, records, plan, quarantined, space)
         summary["swept"] = dict(cleared, locks=locks)
         return summary, bool(plan["remove"] or locks or cleared["space"])
 
@@ -96,7 +97,7 @@ def _remove(repository, store, plan, permit):
     return space
 
 
-def _summary(work, plan, quarantined, space):
+def _summary(work, records, plan, quarantined, space):
     kept = {}
     for reasons in plan["keep"].values():
         for reason in reasons:
@@ -109,7 +110,8 @@ def _summary(work, plan, quarantined, space):
         "kept": len(plan["keep"]),
         "kept_because": kept,
         "items": [_line(record, "removed" if space else "would remove") for record in plan["remove"]]
-        + [_line(record, "postponed") for record in plan["postponed"]],
+        + [_line(record, "postponed") for record in plan["postponed"]]
+        + [_trip_line(trip, records) for trip in open_trips(records, work["tripwire_releases"])],
         "payloads": len(plan["payloads"]),
         "quarantined": quarantined,
         "space": space,
@@ -123,3 +125,8 @@ def _line(record, status):
         "record": record["record_id"],
         "accepted_at": record["accepted_at"],
     }
+
+
+def _trip_line(trip, records):
+    held = len([record for record in records if is_held_by(record, trip)])
+    return dict(_line(trip, "suspicious"), suspicious=[told(trip)], reason="%d backups before it are held" % held)

@@ -15,6 +15,7 @@ import os
 from .clock import moment
 from .faults import FaultError
 from .records import payloads_of
+from .tripwire import learned
 
 _TOLERANCE_SECONDS = 600
 _FIRST_LINE_LIMIT = 1 << 16
@@ -68,6 +69,8 @@ def _learn(work, repository, snapshot, here):
     if missing:
         raise FaultError("its payload %s is not here" % missing[0][:16])
     record.update(record_id=snapshot["id"], first_id=snapshot.get("original") or snapshot["id"])
+    # The first site may make this one keep more, never less.
+    record["tripwire"] = learned(record.get("tripwire"))
     record.update(manifest_sha256=digest, manifest_bytes=size, accepted_at=record["finished"])
     record["parents"] = [here[name] for name in record["parents"]]
     record["payload"] = dict(record["payload"], snapshot=here[record["payload"]["snapshot"]])

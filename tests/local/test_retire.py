@@ -41,6 +41,7 @@ def unit(world, **more):
         "max_removals": 20,
         "permission": {"reference": "LAB-1", "expires": "2099-12-31"},
         "legal_holds": [],
+        "tripwire_releases": [],
         "needs_site": "miyun",
         "timezone": "Asia/Shanghai",
         "time": "2026-01-01T00:00:00Z",

@@ -65,6 +65,27 @@ class TestBackUp:
         }
         assert found["items"][1]["full_every_days"] == 30
         assert (found["now"], found["time"], found["parallel"]) == (False, "2026-12-01T04:00:00Z", 2)
+        assert found["tripwire"] == {
+            "table_rows_percent": 30,
+            "all_rows_percent": 20,
+            "tables_gone": 0,
+            "minimum_rows": 1000,
+            "files_percent": 30,
+            "minimum_files": 50,
+            "rewritten_points": 100,
+            "minimum_bytes": 67108864,
+            "hold": 3,
+            "releases": [],
+        }
+
+    def test_releases_reach_whoever_judges_or_removes(self, lab: InventoryCopy) -> None:
+        release = "{item: database:mediation, record: '0123abcd', reason: purge of 2026}"
+        lab.edit(MEDIATION, "{rewritten_points: 100}", f"{{files_percent: 50, releases: [{release}]}}")
+        policy = lab.load()
+        expected = [{"item": "database:mediation", "record": "0123abcd", "reason": "purge of 2026"}]
+        found = work.back_up_work(policy, "mediation", False, NOW)["tripwire"]
+        assert (found["files_percent"], found["releases"]) == (50, expected)
+        assert work.retire_work(policy, "mediation", "local", NOW)["tripwire_releases"] == expected
 
     def test_an_engine_without_driver_is_never_left_out(self, lab: InventoryCopy) -> None:
         lab.edit(MEDIATION, "engine: postgresql", "engine: dameng")
