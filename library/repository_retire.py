@@ -34,7 +34,7 @@ EXAMPLES = r"""
   no_log: true
 """
 RETURN = r"""
-yunwei: {description: "What was removed, what is kept and why, what was put aside.", type: dict, returned: always}
+yunwei: {description: "What was removed, is kept and why, was put aside; capacity.", type: dict, returned: always}
 """
 
 ARGUMENTS = {

@@ -28,6 +28,7 @@ class RecordStore:
         self.folder = folder
         self.pending_folder = os.path.join(folder, "pending")
         self.receipts_folder = os.path.join(folder, "receipts")
+        self.usage_folder = os.path.join(folder, "usage")
 
     def load(self):
         """Return all records, oldest first; raises FaultError for a file that is no record."""
@@ -57,6 +58,16 @@ class RecordStore:
     def keep_receipt(self, name, receipt):
         """Keep a receipt of the second site whole, as it was signed."""
         _write(self.receipts_folder, name + ".json", receipt)
+
+    def usage(self):
+        """Return what was seen of the disk: [[seconds since 1970, used bytes]]."""
+        return [
+            sample for name in _names(self.usage_folder) for sample in _read_json(self.usage_folder, name)["samples"]
+        ]
+
+    def keep_usage(self, samples):
+        """Keep what was seen of the disk."""
+        _write(self.usage_folder, "disk.json", {"samples": samples})
 
     def _read(self, name):
         record = _read_json(self.folder, name)

@@ -4,8 +4,10 @@ from __future__ import absolute_import, division, print_function
 
 __metaclass__ = type
 
+import os
 import time
 
+from .capacity import forecast, remember
 from .clock import local_time, stamp
 from .faults import FaultError, RepositoryAbsentError
 from .hostlock import HostLock
@@ -16,6 +18,7 @@ from .restic import Repository
 from .resticlock import clear_dead_locks
 from .retention import demand_permission, plan_retention
 from .siterecords import learn_records
+from .space import disk_bytes
 from .tripwire import is_held_by, open_trips, told
 
 _PASSWORDS = {"local": "repository-local", "miyun": "repository-miyun"}
@@ -38,7 +41,8 @@ def retire(work, permit, secrets, check=False):
     store = RecordStore(work["records"] or _SITE_RECORDS % work["system"])
     if check:
         records, quarantined = _records(work, repository, store, learn=False)
-        return _summary(work, records, plan_retention(records, work, now, local), quarantined, None), False
+        summary = _summary(work, records, plan_retention(records, work, now, local), quarantined, None)
+        return _with_capacity(summary, work, _capacity(work, repository, store, keep=False)), False
     with HostLock(work["system"], permit):
         locks = clear_dead_locks(repository)
         cleared = clear_notes(repository, store)
@@ -49,6 +53,7 @@ def retire(work, permit, secrets, check=False):
             own_like_config(repository.location)
         summary = _summary(work, records, plan, quarantined, space)
         summary["swept"] = dict(cleared, locks=locks)
+        summary = _with_capacity(summary, work, _capacity(work, repository, store, keep=True))
         return summary, bool(plan["remove"] or locks or cleared["space"])
 
 
@@ -116,6 +121,29 @@ def _summary(work, records, plan, quarantined, space):
         "quarantined": quarantined,
         "space": space,
     }
+
+
+def _capacity(work, repository, store, keep):
+    """Return when the site's disk is full (see capacity.py), None before there is a repository."""
+    if not os.path.isdir(repository.location):
+        return None
+    used, free = disk_bytes(repository.location)
+    samples = remember(store.usage(), time.time(), used)
+    if keep:
+        store.keep_usage(samples)
+    return forecast(samples, free, work["alert_days"])
+
+
+def _with_capacity(summary, work, found):
+    """Add the forecast; within the rule's days it is a failure, for somebody must act."""
+    summary["capacity"] = found
+    if found and found["alert"]:
+        days = "its disk is full in %d days (alert at %d)" % (found["days_until_full"], work["alert_days"])
+        grows = "%d bytes are free, %d more are used each day" % (found["free"], found["growth_a_day"])
+        reason = "%s: %s; give it space, or let the client shorten the rule" % (days, grows)
+        summary["items"].append({"item": "site:%s" % work["site"], "status": "failed", "reason": reason})
+        summary["verdict"] = "failed"
+    return summary
 
 
 def _line(record, status):

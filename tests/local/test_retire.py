@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from yunwei_host import pull, retire
+from yunwei_host.acting import what_went_wrong
 from yunwei_host.clock import stamp
 from yunwei_host.faults import RefusedByPolicyError
 from yunwei_host.records import RecordStore
@@ -43,6 +44,7 @@ def unit(world, **more):
         "items": ["files:app"],
         "keep": {"last": 1, "daily": 0, "weekly": 0, "monthly": 0, "yearly": 0},
         "max_removals": 20,
+        "alert_days": 30,
         "permission": {"reference": "LAB-1", "expires": "2099-12-31"},
         "legal_holds": [],
         "tripwire_releases": [],
@@ -169,6 +171,24 @@ def test_the_second_site_learns_its_records_from_what_lies_there(world, second):
     assert world.far.check("all") == []
     assert len(RecordStore(str(world.base / "site-records")).load()) == 1
     assert statuses(second()) == []
+
+
+@pytest.mark.parametrize("site", ["local", "miyun"])
+def test_a_disk_that_fills_is_foretold_at_either_site(world, second, site, monkeypatch):
+    monkeypatch.setattr(retire, "disk_bytes", lambda folder: (30_000, 20_000))
+    store = RecordStore(str(world.base / "site-records")) if site == "miyun" else world.store
+    store.keep_usage([[time.time() - age * DAY, 30_000 - age * 1000] for age in range(1, 31)])
+    act = second if site == "miyun" else lambda check=False, **more: run(world, check, **more)
+    with left_untouched(world.base / "mediation"):
+        plan = act(check=True)
+    line = plan["items"][-1]
+    assert (line["item"], line["status"], plan["verdict"]) == (f"site:{site}", "failed", "failed")
+    assert "full in 20 days (alert at 30): 20000 bytes are free, 1000 more" in what_went_wrong(plan)
+    assert plan["capacity"]["days_until_full"] == 20
+    assert statuses(act()) == ["removed", "removed", "failed"], "told, and all the same removed"
+    calm = act(alert_days=10)
+    assert (statuses(calm), calm["capacity"]["alert"], calm.get("verdict")) == ([], False, None)
+    assert len(store.usage()) == 31
 
 
 def test_what_the_second_site_retired_is_not_sent_again(world, second):

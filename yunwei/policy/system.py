@@ -82,6 +82,7 @@ class Retention(Model):
     site: SiteName = Field(description="local or miyun")
     keep: Keep = Field(description="last, daily, weekly, monthly, yearly")
     max_removals: int = Field(ge=1, description="at least 1 removal a run")
+    alert_days: int = Field(default=30, ge=1, description="at least 1 day before the disk is full")
     permission: Permission = Field(
         description="the client's written permission {reference, expires}: no rule deletes without"
     )

@@ -172,6 +172,8 @@ class RetireWork(TypedDict):
     items: list[str]
     keep: KeepWork
     max_removals: int
+    alert_days: int
+    """The run fails when the site's disk is full in so many days or less."""
     permission: PermissionWork
     legal_holds: list[LegalHoldWork]
     tripwire_releases: list[ReleaseWork]
