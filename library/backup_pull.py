@@ -15,6 +15,8 @@ short_description: Pulls what is due of one system into its repository and accep
 description:
   - Fetches each due database and file set through the source host's forced command, stores it with restic, reads it
     back to its end and writes the record. A failed item leaves nothing that looks like a backup and stops no other.
+  - Compares with the backup before. One that lost more than policy allows is kept and reported as C(accepted,
+    suspicious), its verdict is C(could not judge); its record holds the last good ones until policy releases it.
   - Takes the host's lock first; clears up after a killed run.
 options:
   permit: {description: "What the gate issued.", type: dict, required: true}

@@ -15,7 +15,8 @@ short_description: Removes the accepted backups of one system that policy no lon
 description:
   - Plans from accepted-backup records, forgets explicit ids only and never more than C(max_removals) in one run.
   - Never removes the newest good backup of an item, one that is not proven at the other site, one under a legal hold,
-    or a payload that a kept backup is built on. Refuses without a written permission that is valid today.
+    a suspicious one that is not released, a good one held because of it, or a payload that a kept backup is built on.
+    Refuses without a written permission that is valid today.
 options:
   permit: {description: "What the gate issued.", type: dict, required: true}
   work: {description: "The unit of work of one system (RetireWork).", type: dict, required: true}
@@ -33,7 +34,7 @@ EXAMPLES = r"""
   no_log: true
 """
 RETURN = r"""
-yunwei: {description: "What was removed, what is kept and why, what was put aside.", type: dict, returned: always}
+yunwei: {description: "What was removed, is kept and why, was put aside; capacity.", type: dict, returned: always}
 """
 
 ARGUMENTS = {

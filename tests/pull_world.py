@@ -86,6 +86,18 @@ class World:
             "now": False,
             "time": "2026-03-01T00:00:00Z",
             "parallel": 2,
+            "tripwire": {
+                "table_rows_percent": 30,
+                "all_rows_percent": 20,
+                "tables_gone": 0,
+                "minimum_rows": 1000,
+                "files_percent": 30,
+                "minimum_files": 50,
+                "rewritten_points": 40,
+                "minimum_bytes": 1 << 20,
+                "hold": 3,
+                "releases": [],
+            },
         }
 
     def _item(self, kind: str, name: str, engine: str | None) -> dict[str, Any]:

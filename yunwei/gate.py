@@ -13,7 +13,7 @@ from yunwei.jobs import find_job
 from yunwei.policy import Policy
 from yunwei.session import Session, current
 from yunwei.vault_policies import secret_names
-from yunwei.work.back_up import HostVariables, local_records, local_repository
+from yunwei.work.back_up import HostVariables, local_records, local_repository, tripwire_releases
 from yunwei.work.shapes import SiteName
 from yunwei.work.sites import miyun
 
@@ -205,7 +205,7 @@ def _is_accepted(item: Any) -> bool:
     A backup that is not due names the one that makes it so: the run that made that one may have lost its controller
     before it could say so.
     """
-    return isinstance(item, dict) and item.get("status") in ("accepted", "not due")
+    return isinstance(item, dict) and item.get("status") in ("accepted", "accepted, suspicious", "not due")
 
 
 def _reading_work(request: Request, policy: Policy, system_id: str, now: datetime) -> dict[str, Any]:
@@ -222,5 +222,6 @@ def _reading_work(request: Request, policy: Policy, system_id: str, now: datetim
         "records": local_records(policy, system),
         "items": [item.id for item in system.items()],
         "remote": remote,
+        "tripwire_releases": tripwire_releases(system),
         "time": now.isoformat(timespec="seconds").replace("+00:00", "Z"),
     }

@@ -37,8 +37,10 @@ def act(module, jobs, action):
 
 def what_went_wrong(summary):
     """Return one line that names every item, damage and record that spoils the verdict of `summary`."""
-    bad = [item for item in summary.get("items", []) if item["status"] in ("failed", "could not judge")]
+    items = summary.get("items", [])
+    bad = [item for item in items if item["status"] in ("failed", "could not judge")]
     said = ["%s: %s" % (item["item"], item.get("reason")) for item in bad] + (summary.get("damage") or [])
+    said += ["%s: SUSPICIOUS: %s" % (item["item"], text) for item in items for text in item.get("suspicious") or []]
     for key, words in (
         ("lost", "parts are missing of record"),
         ("unproven", "no receipt for record"),

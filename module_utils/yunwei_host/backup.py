@@ -7,7 +7,7 @@ __metaclass__ = type
 import threading
 import time
 
-from .backup_plan import facts, line_of, plan_items, verdict_of
+from .backup_plan import facts, line_of, plan_items, tell_trips, verdict_of
 from .faults import FaultError
 from .frames import FrameRefusedError, Limits
 from .hostlock import HostLock
@@ -127,7 +127,7 @@ def _puller(job, step):
         line = line_of(step)
         if step["status"] != "due":
             return line
-        pulling = Pull(job, item, step["baseline"])
+        pulling = Pull(job, step)
         try:
             with _adding:
                 add_source(job.ssh, item, job.secrets)
@@ -149,6 +149,7 @@ def _preview_item(step, answers):
 
 
 def _summary(job, items, more):
+    tell_trips(items, job.store.load(), job.work["tripwire"]["releases"])
     return dict(more, system=job.system, items=items, verdict=verdict_of(items))
 
 

@@ -7,10 +7,15 @@ __metaclass__ = type
 from .baseline import choose_baseline
 from .clock import moment
 from .readback import has_reader
+from .records import payloads_of
+from .tripwire import open_trips, told
 
 
 def plan_items(work, records, snapshots, now):
-    """Decide what happens to each item: [{"item", "status": due|not due|could not judge, "reason", "baseline"}].
+    """Decide what happens to each item: [{"item", "status": due|not due|could not judge, "reason", ...}].
+
+    A step that is due also has "baseline" (the record that it builds on or None), "former" (the one that it is compared
+    with or None) and "history" (the good ones before it).
 
     Args:
         work: a `BackUpWork`.
@@ -23,7 +28,8 @@ def plan_items(work, records, snapshots, now):
 
 
 def _plan_item(item, work, records, there, now):
-    step = {"item": item, "status": "due", "reason": "asked for", "baseline": None, "record": None}
+    step = {"item": item, "status": "due", "reason": "asked for", "record": None}
+    step.update(baseline=None, former=None, history=[])
     if item["no_driver"] or (item["kind"] == "database" and not has_reader(item["engine"])):
         return dict(step, status="could not judge", reason=item["no_driver"] or "no driver for %s" % item["engine"])
     ours = [record for record in records if record["item"] == item["item"] and not record.get("damaged")]
@@ -37,6 +43,10 @@ def _plan_item(item, work, records, there, now):
     if not work["now"]:
         step["reason"] = "no accepted backup since %s" % item["schedule"]["last_scheduled"]
     step["baseline"] = choose_baseline(records, item, there, now)
+    step["former"] = step["baseline"] or (ours[-1] if ours else None)
+    suspicious = open_trips(ours, work["tripwire"]["releases"])
+    whole = [record for record in ours if set(payloads_of(record)) <= set(there)]
+    step["history"] = [record for record in whole if record not in suspicious]
     return step
 
 
@@ -52,9 +62,27 @@ def facts(record):
         "files": counts.get("files", 0),
         "files_sent": counts.get("sent", 0),
         "changed_while_read": counts.get("changed_while_read", 0),
+        "new_bytes": record["stored"]["new_bytes"],
+        "compared_with": record["tripwire"]["compared_with"],
         "read_back_seconds": record["verified"]["seconds"],
         "clock_skew_seconds": record["producer"]["clock_skew_seconds"],
     }
+
+
+def tell_trips(items, records, releases):
+    """Say on the result's lines what the tripwire found and nobody has released yet, whichever run it was found in.
+
+    Args:
+        items: the result's lines; "suspicious" is added where there is something to say.
+        records: every record of the system.
+        releases: [{"item", "record", "reason"}] as in a `TripwireWork`.
+    """
+    for trip in open_trips(records, releases):
+        for line in items:
+            if line["item"] == trip["item"]:
+                line["suspicious"] = line.get("suspicious", []) + [told(trip)]
+                if line["record"] == trip["record_id"] and line["status"] == "accepted":
+                    line["status"] = "accepted, suspicious"
 
 
 def line_of(step):
@@ -73,6 +101,10 @@ def line_of(step):
 
 
 def verdict_of(items):
-    """Return `failed`, `could not judge` or `passed`: the worst that is said about an item."""
-    states = [item["status"] for item in items]
+    """Return `failed`, `could not judge` or `passed`: the worst that is said about an item.
+
+    What is suspicious was kept, but whether it is what it should be only a person can judge.
+    """
+    states = ["could not judge" if item.get("suspicious") else item["status"] for item in items]
+    states += [item["status"] for item in items]
     return "failed" if "failed" in states else "could not judge" if "could not judge" in states else "passed"

@@ -11,6 +11,7 @@ from .clock import moment
 from .faults import FaultError
 from .manifest import to_json
 from .records import payloads_of
+from .tripwire import table_key, table_value
 
 DAY = 86400
 
@@ -39,21 +40,37 @@ def read_baseline(repository, record):
 
     Raises FaultError when the stored manifest is not the one that was accepted.
     """
-    places, packer, packed = {}, zlib.compressobj(6), []
+    places, payloads, packer, packed = {}, {}, zlib.compressobj(6), []
+    for line in _accepted_lines(repository, record):
+        if line.get("t") != "file":
+            continue
+        packed.append(packer.compress((to_json(_told(line)) + "\n").encode("ascii")))
+        if line["k"] == "f":
+            # One text for each payload, not one for each file.
+            places[line["p"]] = (payloads.setdefault(line["in"], line["in"]), line["sha256"])
+    packed.append(packer.flush())
+    return places, b"".join(packed)
+
+
+def read_tables(repository, record):
+    """Return {(schema, name): (rows, digest)} of the tables in the manifest of `record`.
+
+    Raises FaultError when the stored manifest is not the one that was accepted.
+    """
+    lines = _accepted_lines(repository, record)
+    return dict((table_key(line), table_value(line)) for line in lines if line.get("t") == "table")
+
+
+def _accepted_lines(repository, record):
+    """Yield the lines of the manifest of `record`; raises FaultError at their end unless they are the accepted ones."""
     dump = repository.open_dump(record["record_id"], record["manifest_path"])
     try:
         for line in _lines(dump):
-            if line.get("t") != "file":
-                continue
-            packed.append(packer.compress((to_json(_told(line)) + "\n").encode("ascii")))
-            if line["k"] == "f":
-                places[line["p"]] = (line["in"], line["sha256"])
+            yield line
         if dump.finish()[1] != record["manifest_sha256"]:
             raise FaultError("the manifest of record %s is not the accepted one" % record["record_id"][:16])
     finally:
         dump.abort()
-    packed.append(packer.flush())
-    return places, b"".join(packed)
 
 
 def _told(line):
@@ -67,6 +84,9 @@ def _lines(dump):
         lines = (rest + piece).split(b"\n")
         rest = lines.pop()
         for line in lines:
-            yield json.loads(line.decode("ascii"))
+            try:
+                yield json.loads(line.decode("ascii"))
+            except ValueError:
+                raise FaultError("a stored manifest holds a line that is no JSON")
         if not piece:
             return

@@ -19,6 +19,7 @@ from .records import RecordStore, payloads_of
 from .remote import RemoteSite
 from .repository import open_local
 from .rundir import make_run_folder, remove_run_folder
+from .tripwire import is_held_by, open_trips, told
 
 _PACK = re.compile(r"\b(?:want|pack) ([0-9a-f]{64})\b")
 _PARTS = re.compile(r"\A(all|[1-9][0-9]{0,3}/[1-9][0-9]{0,3})\Z")
@@ -28,7 +29,7 @@ def list_backups(work, secrets):
     """Return the public summary of what one site holds.
 
     Args:
-        work: {"system", "site", "repository", "records", "items", "remote"}.
+        work: {"system", "site", "repository", "records", "items", "remote", "tripwire_releases"}.
         secrets: what the site needs.
     """
     return _at_site(work, secrets, lambda repository: _listed(work, repository.snapshots_if_any()))
@@ -112,13 +113,14 @@ def _listed(work, snapshots):
     records = RecordStore(work["records"]).load()
     there = ids_at_site(snapshots or [])
     local = work["site"] == "local"
+    trips = open_trips(records, work["tripwire_releases"])
     known = set(name for record in records for name in payloads_of(record) + [record["record_id"]])
     unknown = [snapshot for snapshot in snapshots or [] if (snapshot.get("original") or snapshot["id"]) not in known]
     return {
         "system": work["system"],
         "site": work["site"],
         "repository": "absent" if snapshots is None else "present",
-        "items": [_line(record, there) for record in records if local or record["record_id"] in there],
+        "items": [_line(record, there, trips) for record in records if local or record["record_id"] in there],
         "unknown": [_unknown(snapshot) for snapshot in unknown],
         "missing": _without(work, records, there),
     }
@@ -130,7 +132,7 @@ def _without(work, records, there):
     return sorted(set(work["items"]) - held)
 
 
-def _line(record, there):
+def _line(record, there, trips):
     needed = payloads_of(record) + [record["record_id"]]
     sync = (record.get("sync") or {}).get("miyun")
     return {
@@ -146,6 +148,8 @@ def _line(record, there):
         "counts": record.get("counts"),
         "manifest_sha256": record["manifest_sha256"],
         "damaged": record.get("damaged"),
+        "suspicious": [told(trip) for trip in trips if trip is record],
+        "held_by": [trip["record_id"] for trip in trips if is_held_by(record, trip)],
         "verified": record["verified"]["at"],
         "miyun": sync["verified_at"] if sync else None,
         "miyun_record": sync["manifest"] if sync else None,

@@ -51,11 +51,15 @@ class Listing:
     `summary` holds the counts for the result, `parents` the payloads of earlier backups that are still needed.
     """
 
-    def __init__(self, item, spool, baseline):
-        """Judge the lines of `item` ({"kind", "name", "engine"}); `baseline` is {path: (payload id, SHA-256)}."""
+    def __init__(self, item, spool, baseline, changes):
+        """Judge the lines of `item` ({"kind", "name", "engine"}).
+
+        `baseline` is {path: (payload id, SHA-256)}; `changes` is shown every line (see tripwire.py).
+        """
         self._item = item
         self._spool = spool
         self._baseline = baseline
+        self._changes = changes
         self._parents = set()
         self._described = False
         self.summary = {}
@@ -71,6 +75,7 @@ class Listing:
         kept = []
         for line in parse_lines(chunk):
             take(line)
+            self._changes.take(line)
             kept.append(to_json(line) + "\n")
         self._spool.write("".join(kept).encode("ascii"))
 
@@ -114,6 +119,7 @@ class Listing:
             self._count("sent")
         if line.get("k") == "f":
             line["in"] = OWN if line.get("sent") else self._place(line)
+            self._count("bytes", _number(line, "size"))
 
     def _place(self, line):
         """Return the payload that holds an unchanged file; refuses one that we never said to have."""
@@ -150,5 +156,7 @@ def to_json(value):
 def _number(line, key):
     value = line.get(key)
     if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-        raise NotAcceptedError("the manifest's line of %s has no %s" % (clean_text(line.get("name")), key))
+        raise NotAcceptedError(
+            "the manifest's line of %s has no %s" % (clean_text(line.get("name") or line.get("p")), key)
+        )
     return value

@@ -15,13 +15,14 @@ import threading
 import time
 
 from . import process
-from .baseline import read_baseline
+from .baseline import read_baseline, read_tables
 from .clock import moment, stamp
 from .faults import FaultError, NotAcceptedError
 from .frames import FrameRefusedError, SourceFailedError, clean_text, read_frames
 from .manifest import Listing, Spool, digest_of, document
 from .readback import read_back
 from .space import demand_space
+from .tripwire import Changes, FileChanges, NotCompared, TableChanges, judge, stored
 
 VERBS = {"database": "dump", "files": "files"}
 _HEAD_KEYS = ("verb", "name", "host", "started", "source_sha256", "python")
@@ -32,21 +33,25 @@ _END_SECONDS = 60
 class Pull:
     """One item being pulled; `run` gives the record or raises, and every trace is under the tags of run and item."""
 
-    def __init__(self, job, item, baseline):
-        """Prepare the pull of `item` (a unit of work) for `job` (see backup.py), building on record `baseline`."""
+    def __init__(self, job, step):
+        """Prepare the pull that `step` (see backup_plan.py) asks for, for `job` (see backup.py)."""
         self._job = job
-        self._item = item
-        self._baseline = baseline
+        self._item = item = step["item"]
+        self._baseline = step["baseline"]
+        self._former = step["former"]
+        self._history = step["history"]
+        self._changes = Changes()
         self._note = "%s.%s" % (job.run_id, item["slug"])
         self.listing = None
         self.sent = 0
+        self._new_bytes = 0
 
     def run(self):
         """Pull, store, read back and accept; return the record."""
         started = time.time()
-        places, told = read_baseline(self._job.repository, self._baseline) if self._baseline else ({}, b"")
+        places, told = self._look_back()
         spool = Spool(os.path.join(self._job.folder, self._item["slug"] + ".lines"))
-        self.listing = Listing(self._item, spool, places)
+        self.listing = Listing(self._item, spool, places, self._changes)
         head, trailer, snapshot = self._take(told)
         payload = {
             "snapshot": snapshot,
@@ -60,6 +65,23 @@ class Pull:
         self._job.store.save(record)
         self._job.store.settle(self._note)
         return record
+
+    def _look_back(self):
+        """Prepare the comparison with the backup before; return what a baseline holds, as `read_baseline` does."""
+        if self._former is None:
+            return {}, b""
+        try:
+            if self._item["kind"] == "database":
+                self._changes = TableChanges(read_tables(self._job.repository, self._former))
+                return {}, b""
+            places, told = read_baseline(self._job.repository, self._former)
+        except FaultError as error:
+            if self._baseline:
+                raise
+            self._changes = NotCompared(self._former, error)
+            return {}, b""
+        self._changes = FileChanges(places)
+        return (places, told) if self._baseline else ({}, b"")
 
     def _path(self, what):
         return "/%s.%s" % (self._item["slug"], what)
@@ -76,7 +98,9 @@ class Pull:
             source = Source(self._job.ssh, self._item, told)
             head, trailer = self._copy(source, writer)
             source.finish()
-            return head, trailer, writer.finish()
+            snapshot = writer.finish()
+            self._new_bytes = writer.new_bytes
+            return head, trailer, snapshot
         except (IOError, OSError) as error:
             if error.errno != errno.EPIPE:
                 raise
@@ -137,6 +161,7 @@ class Pull:
     # -- manifest -----------------------------------------------------------------------------------------------
 
     def _record(self, payload, head, trailer, started):
+        found = self._stored(payload)
         return {
             "t": "record",
             "format": 1,
@@ -154,7 +179,15 @@ class Pull:
             "producer": head,
             "source_manifest_sha256": trailer["manifest_sha256"],
             "counts": self.listing.summary,
+            "stored": found,
+            "tripwire": judge(self._changes, found, self._history, self._former, self._job.work["tripwire"]),
         }
+
+    def _stored(self, payload):
+        """Hold what was new in the repository against the whole item, and the backup before where that is fair."""
+        if self._item["kind"] == "database":
+            return stored(self._new_bytes, payload["bytes"], self._former)
+        return stored(self._new_bytes, self.listing.summary.get("bytes", 0), self._baseline)
 
     def _store_manifest(self, record, spool, verified):
         """Store the document, read it back and return the record as it is kept; the note says what must be there."""

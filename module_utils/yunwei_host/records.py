@@ -28,6 +28,7 @@ class RecordStore:
         self.folder = folder
         self.pending_folder = os.path.join(folder, "pending")
         self.receipts_folder = os.path.join(folder, "receipts")
+        self.usage_folder = os.path.join(folder, "usage")
 
     def load(self):
         """Return all records, oldest first; raises FaultError for a file that is no record."""
@@ -58,6 +59,16 @@ class RecordStore:
         """Keep a receipt of the second site whole, as it was signed."""
         write_json(self.receipts_folder, name + ".json", receipt)
 
+    def usage(self):
+        """Return what was seen of the disk: [[seconds since 1970, used bytes]]."""
+        return [
+            sample for name in _names(self.usage_folder) for sample in _read_json(self.usage_folder, name)["samples"]
+        ]
+
+    def keep_usage(self, samples):
+        """Keep what was seen of the disk."""
+        _write(self.usage_folder, "disk.json", {"samples": samples})
+
     def _read(self, name):
         record = read_json(self.folder, name)
         missing = [key for key in _KEYS if key not in record]
@@ -70,6 +81,12 @@ class RecordStore:
 def payloads_of(record):
     """Return every payload snapshot that a full restore of `record` needs, its own first."""
     return [record["payload"]["snapshot"]] + list(record["parents"])
+
+
+def is_named(record, prefix):
+    """Return whether `prefix` begins the record's id, here or, at the second site, in its first life."""
+    names = (record["record_id"], record.get("first_id") or "")
+    return bool(prefix) and bool([name for name in names if name.startswith(prefix)])
 
 
 def _names(folder):

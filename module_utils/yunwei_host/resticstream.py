@@ -26,17 +26,22 @@ class Writer:
         self._child = child
         self._out = process.Tail(child.stdout)
         self._err = process.Tail(child.stderr)
+        self.new_bytes = None
 
     def write(self, piece):
         """Hand `piece` to restic; raises OSError (EPIPE) when restic died."""
         process.write_all(self._child.stdin.fileno(), piece)
 
     def finish(self):
-        """Close restic's stdin, wait for its end and return the full id of the snapshot."""
+        """Close restic's stdin, wait for its end and return the full id of the snapshot.
+
+        `new_bytes` is then what the repository did not hold yet (before compression).
+        """
         self._child.stdin.close()
         self._repository.judge(self._child.wait(), self._err.bytes(), "backup")
-        summary = self._out.bytes().decode("utf-8", "replace").strip().splitlines()[-1]
-        short = self._repository.parse(summary.encode("utf-8")).get("snapshot_id") or "none"
+        said = self._out.bytes().decode("utf-8", "replace").strip().splitlines()[-1]
+        summary = self._repository.parse(said.encode("utf-8"))
+        short, self.new_bytes = summary.get("snapshot_id") or "none", summary.get("data_added") or 0
         # The summary has the short form only; the folder tells the full one without another start of restic.
         found = [name for name in os.listdir(self._snapshots) if name.startswith(short)]
         if len(found) != 1:

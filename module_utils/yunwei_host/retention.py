@@ -2,7 +2,8 @@
 
 Kept are the newest of so many days, weeks, months and years, and always: the newest good backup of each item, what is
 not yet proven at the other site, what is under a legal hold, what lies in the future, and every payload that a kept
-backup is built on. Decides only; `retire.py` acts.
+backup is built on; what the tripwire found suspicious and the good ones before it, until a person releases that.
+Decides only; `retire.py` acts.
 """
 
 from __future__ import absolute_import, division, print_function
@@ -14,7 +15,8 @@ import time
 
 from .clock import moment
 from .faults import RefusedByPolicyError
-from .records import payloads_of
+from .records import is_named, payloads_of
+from .tripwire import is_held_by, open_trips
 
 CLOCK_TOLERANCE_SECONDS = 600
 _PERIODS = (
@@ -51,7 +53,7 @@ def plan_retention(records, work, now, local):
 
     Args:
         records: every record of the system.
-        work: {"items", "keep", "max_removals", "legal_holds", "needs_site"} as in a `RetireWork`.
+        work: {"items", "keep", "max_removals", "legal_holds", "tripwire_releases", "needs_site"} as in a `RetireWork`.
         now: seconds since 1970.
         local: function from seconds to `struct_time` in the policy's zone: days, weeks, months begin there.
 
@@ -89,7 +91,9 @@ def _reasons(ours, item, work, now, local):
         for record in ours:
             yield record, "policy names no such item"
         return
+    trips = open_trips(ours, work["tripwire_releases"])
     odd = [(record, reason) for record in ours for reason in [_oddness(record, now)] if reason]
+    odd += [(trip, "suspicious: the tripwire's finding is not released") for trip in trips]
     aside = [record for record, _ in odd]
     good = [record for record in ours if record not in aside and not record.get("damaged")]
     for pair in odd + [(record, "no good one exists") for record in ours if not good] + _counted(good, work, local):
@@ -97,7 +101,7 @@ def _reasons(ours, item, work, now, local):
     for record in ours:
         # What cannot be read any more can never be proven: once a good successor is, it waits for nothing.
         replaced = record.get("damaged") and good and is_proven_at(good[0], work["needs_site"])
-        for reason in _protections(record, work, must_be_proven=not replaced):
+        for reason in _protections(record, work, must_be_proven=not replaced) + _held_by(record, trips):
             yield record, reason
 
 
@@ -125,9 +129,14 @@ def _protections(record, work, must_be_proven):
     if must_be_proven and work["needs_site"] and not is_proven_at(record, work["needs_site"]):
         reasons.append("not yet proven at %s" % work["needs_site"])
     for hold in work["legal_holds"]:
-        if hold["item"] == record["item"] and _is_meant(record, hold["record"]):
+        if hold["item"] == record["item"] and is_named(record, hold["record"]):
             reasons.append("legal hold: %s" % hold["reason"])
     return reasons
+
+
+def _held_by(record, trips):
+    held = [trip["record_id"][:12] for trip in trips if is_held_by(record, trip)]
+    return ["held by the tripwire until record %s is released" % name for name in held]
 
 
 def _newest_of_each(good, period, count, local):
@@ -139,8 +148,3 @@ def _newest_of_each(good, period, count, local):
             break
         chosen.setdefault(key, record)
     return list(chosen.values())
-
-
-def _is_meant(record, prefix):
-    names = (record["record_id"], record.get("first_id") or "")
-    return bool(prefix) and bool([name for name in names if name.startswith(prefix)])

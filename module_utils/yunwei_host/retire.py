@@ -4,8 +4,10 @@ from __future__ import absolute_import, division, print_function
 
 __metaclass__ = type
 
+import os
 import time
 
+from .capacity import forecast, remember
 from .clock import local_time, stamp
 from .faults import FaultError, RepositoryAbsentError
 from .hostlock import HostLock
@@ -16,6 +18,8 @@ from .restic import Repository
 from .resticlock import clear_dead_locks
 from .retention import demand_permission, plan_retention
 from .siterecords import learn_records
+from .space import disk_bytes
+from .tripwire import is_held_by, open_trips, told
 
 _PASSWORDS = {"local": "repository-local", "miyun": "repository-miyun"}
 _SITE_RECORDS = "/var/lib/yunwei/records/%s"
@@ -37,7 +41,8 @@ def retire(work, permit, secrets, check=False):
     store = RecordStore(work["records"] or _SITE_RECORDS % work["system"])
     if check:
         records, quarantined = _records(work, repository, store, learn=False)
-        return _summary(work, plan_retention(records, work, now, local), quarantined, None), False
+        summary = _summary(work, records, plan_retention(records, work, now, local), quarantined, None)
+        return _with_capacity(summary, work, _capacity(work, repository, store, keep=False)), False
     with HostLock(work["system"], permit):
         locks = clear_dead_locks(repository)
         cleared = clear_notes(repository, store)
@@ -46,8 +51,9 @@ def retire(work, permit, secrets, check=False):
         space = _remove(repository, store, plan, permit) if plan["remove"] else None
         if work["site"] != "local":
             own_like_config(repository.location)
-        summary = _summary(work, plan, quarantined, space)
+        summary = _summary(work, records, plan, quarantined, space)
         summary["swept"] = dict(cleared, locks=locks)
+        summary = _with_capacity(summary, work, _capacity(work, repository, store, keep=True))
         return summary, bool(plan["remove"] or locks or cleared["space"])
 
 
@@ -96,7 +102,7 @@ def _remove(repository, store, plan, permit):
     return space
 
 
-def _summary(work, plan, quarantined, space):
+def _summary(work, records, plan, quarantined, space):
     kept = {}
     for reasons in plan["keep"].values():
         for reason in reasons:
@@ -109,11 +115,35 @@ def _summary(work, plan, quarantined, space):
         "kept": len(plan["keep"]),
         "kept_because": kept,
         "items": [_line(record, "removed" if space else "would remove") for record in plan["remove"]]
-        + [_line(record, "postponed") for record in plan["postponed"]],
+        + [_line(record, "postponed") for record in plan["postponed"]]
+        + [_trip_line(trip, records) for trip in open_trips(records, work["tripwire_releases"])],
         "payloads": len(plan["payloads"]),
         "quarantined": quarantined,
         "space": space,
     }
+
+
+def _capacity(work, repository, store, keep):
+    """Return when the site's disk is full (see capacity.py), None before there is a repository."""
+    if not os.path.isdir(repository.location):
+        return None
+    used, free = disk_bytes(repository.location)
+    samples = remember(store.usage(), time.time(), used)
+    if keep:
+        store.keep_usage(samples)
+    return forecast(samples, free, work["alert_days"])
+
+
+def _with_capacity(summary, work, found):
+    """Add the forecast; within the rule's days it is a failure, for somebody must act."""
+    summary["capacity"] = found
+    if found and found["alert"]:
+        days = "its disk is full in %d days (alert at %d)" % (found["days_until_full"], work["alert_days"])
+        grows = "%d bytes are free, %d more are used each day" % (found["free"], found["growth_a_day"])
+        reason = "%s: %s; give it space, or let the client shorten the rule" % (days, grows)
+        summary["items"].append({"item": "site:%s" % work["site"], "status": "failed", "reason": reason})
+        summary["verdict"] = "failed"
+    return summary
 
 
 def _line(record, status):
@@ -123,3 +153,8 @@ def _line(record, status):
         "record": record["record_id"],
         "accepted_at": record["accepted_at"],
     }
+
+
+def _trip_line(trip, records):
+    held = len([record for record in records if is_held_by(record, trip)])
+    return dict(_line(trip, "suspicious"), suspicious=[told(trip)], reason="%d backups before it are held" % held)

@@ -9,12 +9,13 @@ from __future__ import absolute_import, division, print_function
 __metaclass__ = type
 
 import hashlib
-import json
 import os
 
 from .clock import moment
 from .faults import FaultError
+from .frames import FrameRefusedError, parse_object
 from .records import payloads_of
+from .tripwire import learned
 
 _TOLERANCE_SECONDS = 600
 _FIRST_LINE_LIMIT = 1 << 16
@@ -32,13 +33,13 @@ def learn_records(work, repository, store, snapshots, learn):
     """
     known = dict((record["record_id"], record) for record in store.load())
     here = dict((snapshot.get("original") or snapshot["id"], snapshot["id"]) for snapshot in snapshots)
-    records, aside = [], []
-    for snapshot in snapshots:
-        if "manifest" not in (snapshot.get("tags") or []):
-            continue
+    records, aside, described = [], [], set()
+    manifests = [snapshot for snapshot in snapshots if "manifest" in (snapshot.get("tags") or [])]
+    for snapshot in sorted(manifests, key=lambda one: (one["id"] not in known, _arrived(repository, one), one["id"])):
         try:
             record = known.get(snapshot["id"]) or _learn(work, repository, snapshot, here)
-        except (FaultError, ValueError, KeyError, TypeError) as error:
+            _demand_first(record, described)
+        except (FaultError, FrameRefusedError, ValueError, KeyError, TypeError) as error:
             aside.append({"snapshot": snapshot["id"], "why": "%s" % error})
             continue
         if learn and snapshot["id"] not in known:
@@ -52,22 +53,36 @@ def learn_records(work, repository, store, snapshots, learn):
     return records, aside
 
 
+def _demand_first(record, described):
+    """Raise FaultError for a manifest of a payload that has one: stored once more it would count as one more backup."""
+    payload = record["payload"]["snapshot"]
+    if payload in described:
+        raise FaultError("another manifest of its payload came before it")
+    described.add(payload)
+
+
+def _arrived(repository, snapshot):
+    """Return when the snapshot came here, by this host's own clock; who may only append cannot change that."""
+    return os.stat(os.path.join(repository.location, "snapshots", snapshot["id"])).st_mtime
+
+
 def _learn(work, repository, snapshot, here):
     item = dict(tag.split(":", 1) for tag in snapshot["tags"] if ":" in tag).get("item", "")
     path = "/%s.manifest" % item.replace(":", "-", 1)
     if snapshot.get("hostname") != work["system"] or snapshot.get("paths") != [path]:
         raise FaultError("its host or path is not one of ours")
     first, size, digest = _read(repository, snapshot["id"], path)
-    record = json.loads(first.decode("ascii"))
+    record = parse_object(first, "the first line of its manifest")
     if record.get("t") != "record" or record.get("system") != work["system"] or record.get("item") != item:
         raise FaultError("its manifest is of another system or item")
-    arrived = os.stat(os.path.join(repository.location, "snapshots", snapshot["id"])).st_mtime
-    if moment(record["finished"]) > arrived + _TOLERANCE_SECONDS:
+    if moment(record["finished"]) > _arrived(repository, snapshot) + _TOLERANCE_SECONDS:
         raise FaultError("it says that it was made after it came here")
     missing = [name for name in payloads_of(record) if name not in here]
     if missing:
         raise FaultError("its payload %s is not here" % missing[0][:16])
     record.update(record_id=snapshot["id"], first_id=snapshot.get("original") or snapshot["id"])
+    # The first site may make this one keep more, never less.
+    record["tripwire"] = learned(record.get("tripwire"))
     record.update(manifest_sha256=digest, manifest_bytes=size, accepted_at=record["finished"])
     record["parents"] = [here[name] for name in record["parents"]]
     record["payload"] = dict(record["payload"], snapshot=here[record["payload"]["snapshot"]])

@@ -21,15 +21,15 @@ def used_bytes(folder):
     return total
 
 
-def free_bytes(folder):
-    """Return the free bytes of the disk that `folder` is on."""
+def disk_bytes(folder):
+    """Return (used, free) bytes of the disk that `folder` is on."""
     found = os.statvfs(folder)
-    return found.f_bavail * found.f_frsize
+    return (found.f_blocks - found.f_bfree) * found.f_frsize, found.f_bavail * found.f_frsize
 
 
 def demand_space(folder, reserve_bytes):
     """Raise FaultError when less than `reserve_bytes` are free where `folder` is."""
-    free = free_bytes(folder)
+    free = disk_bytes(folder)[1]
     if free < reserve_bytes:
         raise FaultError(
             "the disk of %s is full up to its reserve: %d bytes are free, %d must stay; "

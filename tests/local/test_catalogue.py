@@ -20,7 +20,8 @@ def world(tmp_path, monkeypatch):
 def unit(world, **more):
     names = ("system", "repository", "records")
     items = [item["item"] for item in world.work["items"]]
-    return {**{name: world.work[name] for name in names}, "site": "local", "items": items, "remote": None, **more}
+    here = {"site": "local", "items": items, "remote": None, "tripwire_releases": []}
+    return {**{name: world.work[name] for name in names}, **here, **more}
 
 
 def verify(world, part):

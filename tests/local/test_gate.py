@@ -139,13 +139,14 @@ def test_a_check_takes_no_lock(opened: session.Session):
 
 
 def test_a_drill_knows_the_manifests_that_the_ledger_saw_accepted(opened: session.Session):
-    items = [{"status": "accepted", "manifest_sha256": "a" * 64}, {"status": "failed", "manifest_sha256": "b" * 64}]
+    states = ("accepted", "failed", "accepted, suspicious")
+    items = [{"status": state, "manifest_sha256": name * 64} for state, name in zip(states, "abc", strict=True)]
     task = {"host": "backup1", "task": "t", "status": "ok", "yunwei": {"system": "mediation", "items": items}}
     for run_id, check in (("r-good", False), ("r-only-a-check", True)):
         opened.ledger.begin({"run_id": run_id, "process": describe_self()})
         opened.ledger.finish(run_id, {"status": "done", "check": check, "tasks": [task]})
     work = _open(opened, "drill", systems=["mediation"])["work"]["mediation"]
-    assert work["accepted"] == ["a" * 64]
+    assert work["accepted"] == ["a" * 64, "c" * 64]
     assert (work["mode"], work["site"], work["restore_id"]) == ("drill", "miyun", "r-1234")
     assert opened.permits[0]["job"] == "drill-restore"
 

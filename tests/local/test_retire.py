@@ -1,11 +1,16 @@
 """Retirement at work: explicit ids, space given back, killed anywhere, at either site."""
 
+import json
 import os
+import random
+import subprocess
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from yunwei_host import pull, retire
+from yunwei_host.acting import what_went_wrong
 from yunwei_host.clock import stamp
 from yunwei_host.faults import RefusedByPolicyError
 from yunwei_host.records import RecordStore
@@ -39,8 +44,10 @@ def unit(world, **more):
         "items": ["files:app"],
         "keep": {"last": 1, "daily": 0, "weekly": 0, "monthly": 0, "yearly": 0},
         "max_removals": 20,
+        "alert_days": 30,
         "permission": {"reference": "LAB-1", "expires": "2099-12-31"},
         "legal_holds": [],
+        "tripwire_releases": [],
         "needs_site": "miyun",
         "timezone": "Asia/Shanghai",
         "time": "2026-01-01T00:00:00Z",
@@ -166,6 +173,24 @@ def test_the_second_site_learns_its_records_from_what_lies_there(world, second):
     assert statuses(second()) == []
 
 
+@pytest.mark.parametrize("site", ["local", "miyun"])
+def test_a_disk_that_fills_is_foretold_at_either_site(world, second, site, monkeypatch):
+    monkeypatch.setattr(retire, "disk_bytes", lambda folder: (30_000, 20_000))
+    store = RecordStore(str(world.base / "site-records")) if site == "miyun" else world.store
+    store.keep_usage([[time.time() - age * DAY, 30_000 - age * 1000] for age in range(1, 31)])
+    act = second if site == "miyun" else lambda check=False, **more: run(world, check, **more)
+    with left_untouched(world.base / "mediation"):
+        plan = act(check=True)
+    line = plan["items"][-1]
+    assert (line["item"], line["status"], plan["verdict"]) == (f"site:{site}", "failed", "failed")
+    assert "full in 20 days (alert at 30): 20000 bytes are free, 1000 more" in what_went_wrong(plan)
+    assert plan["capacity"]["days_until_full"] == 20
+    assert statuses(act()) == ["removed", "removed", "failed"], "told, and all the same removed"
+    calm = act(alert_days=10)
+    assert (statuses(calm), calm["capacity"]["alert"], calm.get("verdict")) == ([], False, None)
+    assert len(store.usage()) == 31
+
+
 def test_what_the_second_site_retired_is_not_sent_again(world, second):
     second()
     assert world.sync()["snapshots"] == 0
@@ -181,8 +206,6 @@ def test_a_manifest_that_names_nothing_here_is_put_aside_and_counts_for_nothing(
     record = world.store.load()[-1]
     writer = world.far.start_backup("mediation", "/files-app.manifest", ["yunwei", "manifest", "item:files:app"])
     line = {**record, "t": "record", "payload": {**record["payload"], "snapshot": "f" * 64}}
-    import json
-
     writer.write(json.dumps(line).encode() + b"\n")
     forged = writer.finish()
     summary = second()
@@ -193,12 +216,63 @@ def test_a_manifest_that_names_nothing_here_is_put_aside_and_counts_for_nothing(
 def test_a_manifest_made_after_it_arrived_is_put_aside(world, second):
     record = world.store.load()[-1]
     line = {**record, "t": "record", "finished": stamp(time.time() + 5 * DAY)}
-    import json
-
     writer = world.far.start_backup("mediation", "/files-app.manifest", ["yunwei", "manifest", "item:files:app"])
     writer.write(json.dumps(line).encode() + b"\n")
     forged = writer.finish()
     assert {"snapshot": forged, "why": "it says that it was made after it came here"} in second()["quarantined"]
+
+
+def forged_line(dice, record):
+    """Return what a forged manifest begins with: never a true record of a payload of its own."""
+    changed = {
+        "other system": {"system": "legalservice"},
+        "other item": {"item": "files:other"},
+        "payload missing": {"payload": {**record["payload"], "snapshot": "f" * 64}},
+        "of the future": {"finished": stamp(time.time() + 5 * DAY)},
+        "no time": {"finished": "soon"},
+        "parents of another kind": {"parents": 7},
+        "tripwire of another kind": {"tripwire": ["x"]},
+    }
+    kind = dice.choice([*["once more"] * 6, "no JSON", "a list", "deep", *changed])
+    others = {"no JSON": b"forged", "a list": b"[]", "deep": b"[" * 5000}
+    return others.get(kind) or json.dumps({**record, **changed.get(kind, {})}).encode()
+
+
+def forge(world, seed):
+    """Store one snapshot as a stranger with the repository's password would; return its id."""
+    dice = random.Random(seed)  # noqa: S311  (repeatable, not secret)
+    right = ["yunwei", "manifest", "item:files:app", "run:r-test-1"]
+    tags = dice.choice([right, right, right, ["yunwei", "payload", *right[2:]], ["yunwei", "manifest"], ["mine"]])
+    moment = dice.choice(["2001-01-01 00:00:00", "2099-12-31 23:59:59", stamp()[:10] + " 00:00:00"])
+    host = dice.choice(["mediation", "mediation", "mediation", "other"])
+    path = dice.choice(["/files-app.manifest", "/files-app.manifest", "/files-app.manifest", "/other.manifest"])
+    words = ["backup", "--json", "--stdin", "--time", moment, "--host", host, "--stdin-filename", path]
+    words += [word for tag in tags for word in ("--tag", tag)]
+    child = world.repository.start(words, stdin=-1, stdout=-1, stderr=subprocess.DEVNULL)
+    said, _ = child.communicate(forged_line(dice, dice.choice(world.store.load())) + b"\n")
+    return json.loads(said.splitlines()[-1])["snapshot_id"]
+
+
+def test_of_fifty_forged_snapshots_none_changes_what_is_kept_at_either_site(world, second):
+    rule = {"keep": {"last": 2, "daily": 2, "weekly": 1, "monthly": 0, "yearly": 0}}
+    before = run(world, check=True, **rule), second(check=True, **rule)
+    assert [statuses(plan) for plan in before] == [["would remove"]] * 2
+    with ThreadPoolExecutor(4) as pool:
+        short = list(pool.map(lambda seed: forge(world, seed), range(50)))
+    forged = {snap["id"] for snap in world.snapshots() if snap["id"][:8] in short}
+    world.far.copy_from(world.repository, sorted(forged))
+    there = {snap["id"] for snap in world.far.snapshots() if snap.get("original") in forged}
+    for act, plan, strangers in zip((run, second), before, (forged, there), strict=True):
+        words = (world,) if act is run else ()
+        found = act(*words, check=True, **rule)
+        assert len(strangers) == 50
+        assert {line["snapshot"] for line in found["quarantined"]} == strangers
+        assert [found[key] for key in ("items", "kept", "kept_because")] == [
+            plan[key] for key in ("items", "kept", "kept_because")
+        ]
+        assert statuses(act(*words, **rule)) == ["removed"]
+    left = {snap["id"] for snap in world.snapshots()} | {snap["id"] for snap in world.far.snapshots()}
+    assert forged | there <= left, "what nobody here made is named, never removed"
 
 
 def test_files_made_by_root_get_the_store_s_owner(world, second):

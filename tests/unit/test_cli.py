@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from yunwei import launch
 from yunwei.cli import main
 from yunwei.paths import content_root
 
@@ -71,3 +72,22 @@ def test_help_imports_nothing_slow():
 def test_list_jobs_as_json(capsys):
     assert main(["list", "jobs", "--json"]) == 0
     assert {"back-up", "sync-to-miyun"} <= {row["job"] for row in json.loads(capsys.readouterr().out)}
+
+
+SAID = "record 0123456789ab of 2026-03-01T00:00:00Z: 90 of 100 rows vanished"
+
+
+@pytest.mark.parametrize("words", [["run", "back-up"], ["backups", "list"]])
+def test_what_is_suspicious_is_shown(words, capsys, monkeypatch):
+    lines = [
+        {"system": "s", "item": "files:a", "status": "accepted, suspicious", "record": "0" * 64, "suspicious": [SAID]},
+        {"system": "s", "item": "files:a", "status": "present", "record": "1" * 64, "held_by": ["0123456789ab" * 5]},
+    ]
+    empty = {"failures": [], "reason": None, "verification": None, "check": False, "job": "back-up", "run_id": "r-1"}
+    document = {**empty, "status": "done", "exit_code": 0, "items": lines}
+    monkeypatch.setattr(launch, "launch", lambda *_: launch.Result(document))
+    assert main([*words, "-i", LAB]) == 0
+    shown = capsys.readouterr().out.replace("\n", " ")
+    assert "SUSPICIOUS" in shown
+    assert "rows" in shown
+    assert ("held: record" in " ".join(shown.split())) == (words[0] == "backups")

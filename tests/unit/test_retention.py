@@ -36,6 +36,7 @@ def work(**more):
         "keep": keep,
         "max_removals": 1000,
         "legal_holds": [],
+        "tripwire_releases": [],
         "needs_site": "miyun",
         **more,
     }
@@ -97,6 +98,24 @@ def test_never_removes_what_is_under_a_legal_hold():
     hold = {"item": ITEM, "record": f"{1:064x}"[:64], "reason": "court", "until": None}
     assert removed(records, work(legal_holds=[hold])) == [2]
     assert removed(records, work(legal_holds=[{**hold, "item": "files:app"}])) == [1, 2]
+
+
+def test_a_suspicious_one_stays_with_the_good_ones_it_names_until_it_is_released():
+    trip = {"findings": [{"rule": "r", "text": "rows vanished"}], "holds": [f"{number:064x}" for number in (3, 4)]}
+    records = [record(1, 1), record(2, 2, tripwire=trip), *[record(number, number) for number in (3, 4, 5)]]
+    found = plan(records, work())
+    assert [int(one["record_id"], 16) for one in found["remove"]] == [5]
+    assert found["keep"][f"{2:064x}"] == ["suspicious: the tripwire's finding is not released"]
+    assert found["keep"][f"{3:064x}"] == ["held by the tripwire until record 000000000000 is released"]
+    release = {"item": ITEM, "record": f"{2:064x}", "reason": "looked at"}
+    assert removed(records, work(tripwire_releases=[release])) == [5, 4, 3, 2]
+    assert removed(records, work(tripwire_releases=[{**release, "item": "files:app"}])) == [5]
+
+
+def test_a_suspicious_one_is_not_the_newest_good_one():
+    trip = {"findings": [{"rule": "r", "text": "rows vanished"}], "holds": []}
+    records = [record(1, 1, tripwire=trip), record(2, 2), record(3, 3)]
+    assert removed(records, work()) == [3]
 
 
 def test_never_removes_the_newest_good_one_even_with_nothing_to_keep():

@@ -67,6 +67,27 @@ class TestBackUp:
         }
         assert found["items"][1]["full_every_days"] == 30
         assert (found["now"], found["time"], found["parallel"]) == (False, "2026-12-01T04:00:00Z", 2)
+        assert found["tripwire"] == {
+            "table_rows_percent": 30,
+            "all_rows_percent": 20,
+            "tables_gone": 0,
+            "minimum_rows": 1000,
+            "files_percent": 30,
+            "minimum_files": 50,
+            "rewritten_points": 100,
+            "minimum_bytes": 67108864,
+            "hold": 3,
+            "releases": [],
+        }
+
+    def test_releases_reach_whoever_judges_or_removes(self, lab: InventoryCopy) -> None:
+        release = "{item: database:mediation, record: '0123abcd', reason: purge of 2026}"
+        lab.edit(MEDIATION, "{rewritten_points: 100}", f"{{files_percent: 50, releases: [{release}]}}")
+        policy = lab.load()
+        expected = [{"item": "database:mediation", "record": "0123abcd", "reason": "purge of 2026"}]
+        found = work.back_up_work(policy, "mediation", False, NOW)["tripwire"]
+        assert (found["files_percent"], found["releases"]) == (50, expected)
+        assert work.retire_work(policy, "mediation", "local", NOW)["tripwire_releases"] == expected
 
     def test_an_engine_without_driver_is_never_left_out(self, lab: InventoryCopy) -> None:
         lab.edit(MEDIATION, "engine: postgresql", "engine: dameng")
@@ -135,7 +156,7 @@ class TestSites:
         assert found["needs_site"] == "miyun"
         assert found["keep"] == {"last": 3, "daily": 14, "weekly": 8, "monthly": 12, "yearly": 0}
         assert found["permission"] == {"reference": "LAB-CONSENT-2026-01", "expires": "2027-12-31"}
-        assert (found["max_removals"], found["timezone"]) == (20, "Asia/Shanghai")
+        assert (found["max_removals"], found["alert_days"], found["timezone"]) == (20, 30, "Asia/Shanghai")
 
     def test_retire_at_the_second_site(self, policy: Policy) -> None:
         found = work.retire_work(policy, "mediation", "miyun", NOW)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
+from typing import Any
 
 from yunwei import launch
 from yunwei.cli import jobs, show
@@ -17,12 +19,12 @@ def show_list(options: argparse.Namespace) -> int:
     elif result.exit_code:
         jobs.print_result(result, as_json=False)
     else:
-        columns = ("system", "item", "record", "taken", "size", "verified", "at miyun")
+        columns = ("system", "item", "record", "taken", "size", "verified", "at miyun", "remark")
         show.table(columns, [_row(item) for item in result.document["items"]], f"backups at {options.site}")
     return result.exit_code
 
 
-def _row(item: dict[str, object]) -> tuple[object, ...]:
+def _row(item: Mapping[str, Any]) -> tuple[object, ...]:
     record = str(item.get("record", ""))[:12]
     return (
         item.get("system"),
@@ -32,7 +34,16 @@ def _row(item: dict[str, object]) -> tuple[object, ...]:
         show.size(item.get("bytes")),
         item.get("verified"),
         item.get("miyun"),
+        _remark(item),
     )
+
+
+def _remark(item: Mapping[str, Any]) -> str:
+    """Say what a person should know before relying on a backup."""
+    parts = ["damaged"] if item.get("damaged") else []
+    parts += [f"SUSPICIOUS: {text}" for text in item.get("suspicious") or []]
+    parts += [f"held: record {str(name)[:12]} is suspicious" for name in item.get("held_by") or []]
+    return ", ".join(parts)
 
 
 def verify(options: argparse.Namespace) -> int:

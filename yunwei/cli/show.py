@@ -66,7 +66,8 @@ def item_rows(items: Iterable[Mapping[str, Any]]) -> list[list[object]]:
 
 
 def _detail(item: Mapping[str, Any]) -> str:
-    parts = [str(item["reason"])] if item.get("reason") else []
+    parts = [f"SUSPICIOUS: {text}" for text in item.get("suspicious") or []]
+    parts += [str(item["reason"])] if item.get("reason") else []
     if item.get("record"):
         parts.append(f"record {str(item['record'])[:12]}")
     if item.get("bytes") is not None:

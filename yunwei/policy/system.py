@@ -13,6 +13,7 @@ from yunwei.policy.base import AbsolutePath, IsoDate, Model, Name, Port, RoleNam
 from yunwei.policy.engines import ENGINES, EngineName
 from yunwei.policy.estate import SiteName
 from yunwei.policy.schedule import Schedule
+from yunwei.policy.tripwire import RECORD_ID, RecordId, Tripwire
 
 Kind = Literal["database", "files"]
 _RPO = "seconds, greater than 0; only where the item differs from the system's target"
@@ -81,6 +82,7 @@ class Retention(Model):
     site: SiteName = Field(description="local or miyun")
     keep: Keep = Field(description="last, daily, weekly, monthly, yearly")
     max_removals: int = Field(ge=1, description="at least 1 removal a run")
+    alert_days: int = Field(default=30, ge=1, description="at least 1 day before the disk is full")
     permission: Permission = Field(
         description="the client's written permission {reference, expires}: no rule deletes without"
     )
@@ -90,7 +92,7 @@ class LegalHold(Model):
     """A backup that stays whatever the rules say."""
 
     item: str = Field(description="an item such as database:mediation")
-    record: str = Field(pattern=r"^[0-9a-f]{8,64}$", description="8 to 64 hexadecimal digits of a record id, in quotes")
+    record: RecordId = Field(description=RECORD_ID)
     reason: str = Field(min_length=3, description="why")
     until: IsoDate | None = Field(description="the last day, or null until somebody ends it")
 
@@ -171,6 +173,7 @@ class System(Model):
     targets: Targets = Field(description="rto_seconds, rpo_seconds, production_bytes")
     retention: list[Retention] = Field(default=[], description="a list of rules, one a site")
     legal_holds: list[LegalHold] = Field(default=[], description="a list of holds")
+    tripwire: Tripwire = Field(default=Tripwire(), description="what is suspicious about a new backup")
     services: list[Service] = Field(default=[], description="a list of services")
     application: Application | None = Field(
         default=None, description="what is started at the end of a restore, or null"

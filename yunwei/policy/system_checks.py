@@ -91,7 +91,9 @@ def _application(draft: Draft[System]) -> Iterator[Problem]:
 
 def _holds(draft: Draft[System]) -> Iterator[Problem]:
     items = [f"{kind}:{name}" for kind in ITEM_LISTS for name in item_names(draft, kind)]
-    for place, content in draft.each("legal_holds"):
+    releases = Draft(draft.file, mapping(draft.content, "tripwire")).each("releases")
+    named = [*draft.each("legal_holds"), *((("tripwire", *place), content) for place, content in releases)]
+    for place, content in named:
         item = text(content, "item")
         if item is not None and item not in items:
             yield _unknown(draft, (*place, "item"), repr(item), item, items)

@@ -16,10 +16,12 @@ from yunwei.work.shapes import (
     BackUpWork,
     DueWork,
     PrepareWork,
+    ReleaseWork,
     SourceDatabaseWork,
     SourceFileSetWork,
     SourceSystemWork,
     SourceWork,
+    TripwireWork,
 )
 from yunwei.work.times import utc
 
@@ -48,6 +50,7 @@ def back_up_work(
         "now": now_flag,
         "time": utc(now),
         "parallel": PARALLEL_DATABASES,
+        "tripwire": _tripwire(system),
     }
 
 
@@ -76,6 +79,11 @@ def prepare_work(policy: Policy, system_id: str) -> PrepareWork:
         "sources": {host: source_work(policy, host)["systems"] for host in sorted(hosts)},
         "store": policy.estate.sites.local.path,
     }
+
+
+def tripwire_releases(system: System) -> list[ReleaseWork]:
+    """Return the suspicious backups that a person has released."""
+    return [{"item": one.item, "record": one.record, "reason": one.reason} for one in system.tripwire.releases]
 
 
 def local_repository(policy: Policy, system: System) -> str:
@@ -117,6 +125,22 @@ def _item(policy: Policy, item: Item, host: Host, now: datetime) -> BackUpItemWo
         "lock_timeout_seconds": item.database.lock_timeout_seconds if item.database else None,
         "rpo_seconds": item.rpo_seconds,
         "schedule": schedule,
+    }
+
+
+def _tripwire(system: System) -> TripwireWork:
+    rules = system.tripwire
+    return {
+        "table_rows_percent": rules.table_rows_percent,
+        "all_rows_percent": rules.all_rows_percent,
+        "tables_gone": rules.tables_gone,
+        "minimum_rows": rules.minimum_rows,
+        "files_percent": rules.files_percent,
+        "minimum_files": rules.minimum_files,
+        "rewritten_points": rules.rewritten_points,
+        "minimum_bytes": rules.minimum_bytes,
+        "hold": rules.hold,
+        "releases": tripwire_releases(system),
     }
 
 

@@ -53,6 +53,32 @@ class BackUpItemWork(TypedDict):
     schedule: DueWork
 
 
+class ReleaseWork(TypedDict):
+    """A suspicious backup that a person has looked at: what it held back is held no more."""
+
+    item: str
+    record: str
+    """Record id, or a prefix of it of at least 8 characters."""
+    reason: str
+
+
+class TripwireWork(TypedDict):
+    """How much a new backup may have lost against the one before it; what a limit excludes is not judged."""
+
+    table_rows_percent: int
+    all_rows_percent: int
+    tables_gone: int
+    minimum_rows: int
+    files_percent: int
+    minimum_files: int
+    rewritten_points: int
+    """By how many points the rewritten share of the bytes may exceed what is usual for the item."""
+    minimum_bytes: int
+    hold: int
+    """How many good backups before a suspicious one are held."""
+    releases: list[ReleaseWork]
+
+
 class BackUpWork(TypedDict):
     """Module `backup_pull`, once per system on the backup server."""
 
@@ -70,6 +96,7 @@ class BackUpWork(TypedDict):
     """The moment that `schedule` was computed for."""
     parallel: int
     """Databases pulled at the same time."""
+    tripwire: TripwireWork
 
 
 class RemoteWork(TypedDict):
@@ -153,8 +180,11 @@ class RetireWork(TypedDict):
     items: list[str]
     keep: KeepWork
     max_removals: int
+    alert_days: int
+    """The run fails when the site's disk is full in so many days or less."""
     permission: PermissionWork
     legal_holds: list[LegalHoldWork]
+    tripwire_releases: list[ReleaseWork]
     needs_site: SiteName | None
     """Only backups proven at this site may be removed; None at the last site of the chain."""
     timezone: str

@@ -8,7 +8,7 @@ from pathlib import Path
 from yunwei.ledger.chain import Head
 from yunwei.policy import Policy, System
 from yunwei.policy.system import LegalHold
-from yunwei.work.back_up import local_records, local_repository
+from yunwei.work.back_up import local_records, local_repository, tripwire_releases
 from yunwei.work.pins import pinned_keys, read_public_file
 from yunwei.work.shapes import LegalHoldWork, RemoteWork, RetireWork, SiteName, SyncWork
 from yunwei.work.times import utc
@@ -55,8 +55,10 @@ def retire_work(policy: Policy, system_id: str, site: SiteName, now: datetime) -
             "yearly": rule.keep.yearly,
         },
         "max_removals": rule.max_removals,
+        "alert_days": rule.alert_days,
         "permission": {"reference": rule.permission.reference, "expires": rule.permission.expires.isoformat()},
         "legal_holds": [_hold(hold) for hold in system.legal_holds if hold.holds(today)],
+        "tripwire_releases": tripwire_releases(system),
         "needs_site": "miyun" if local else None,
         "timezone": policy.estate.timezone,
         "time": utc(now),
