@@ -62,12 +62,12 @@ class RecordStore:
     def usage(self):
         """Return what was seen of the disk: [[seconds since 1970, used bytes]]."""
         return [
-            sample for name in _names(self.usage_folder) for sample in _read_json(self.usage_folder, name)["samples"]
+            sample for name in _names(self.usage_folder) for sample in read_json(self.usage_folder, name)["samples"]
         ]
 
     def keep_usage(self, samples):
         """Keep what was seen of the disk."""
-        _write(self.usage_folder, "disk.json", {"samples": samples})
+        write_json(self.usage_folder, "disk.json", {"samples": samples})
 
     def _read(self, name):
         record = read_json(self.folder, name)
