@@ -4,6 +4,7 @@ import hashlib
 import json
 import shutil
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -12,6 +13,8 @@ from yunwei_host import faults
 from yunwei_restore import fetch, site, workdir
 from yunwei_restore.errors import BadBackupError, NotJudgedError, RefusedError
 from yunwei_restore.report import Report
+
+from tests.pull_world import FIXTURES
 
 PASSWORD = "correct horse 中文 '\"$"  # noqa: S105 - of a repository made here
 ITEM = "database:m"
@@ -74,7 +77,11 @@ class Site:
 
 @pytest.fixture(scope="module")
 def ready(tmp_path_factory):
-    return Site(tmp_path_factory.mktemp("ready")).path
+    folder = tmp_path_factory.mktemp("ready")
+    made = Site(folder)
+    (folder / "passwords.json").write_text(json.dumps([PASSWORD]))
+    subprocess.run([sys.executable, str(FIXTURES / "cheap_key.py"), str(folder)], check=True)
+    return made.path
 
 
 @pytest.fixture
