@@ -56,7 +56,7 @@ def _copy_folder(source: Path, target: Path) -> None:
 def _end_processes_that_name(folder: str) -> None:
     """A program that outlived its test must not write into the world of the next one."""
     deadline = time.monotonic() + 30
-    while left := _processes_that_name(folder):
+    while left := processes_that_name(folder):
         assert time.monotonic() < deadline, f"processes {left} do not end"
         for number in left:
             with contextlib.suppress(ProcessLookupError):
@@ -64,7 +64,8 @@ def _end_processes_that_name(folder: str) -> None:
         time.sleep(0.01)
 
 
-def _processes_that_name(folder: str) -> list[int]:
+def processes_that_name(folder: str) -> list[int]:
+    """Return the numbers of the other processes whose command line names `folder`."""
     numbers = [int(name) for name in os.listdir("/proc") if name.isdigit() and int(name) != os.getpid()]
     return [number for number in numbers if folder.encode() in _command_line(number)]
 

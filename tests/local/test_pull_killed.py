@@ -11,7 +11,7 @@ from yunwei_host.repository import make_repository
 from yunwei_host.restic import Repository
 
 from tests.pull_world import World, die, killed
-from tests.stages import Stages
+from tests.stages import Stages, processes_that_name
 
 
 @pytest.fixture(scope="module")
@@ -84,6 +84,7 @@ def test_killed_between_payload_and_read_back(world):
 
 def test_killed_while_the_manifest_is_written(world):
     killed(lambda: _at(pull, "_gathered")(world))
+    _await_the_end_of_restic(world)
     assert world.snapshots("manifest") == []
     _accepted_again(world)
 
@@ -142,6 +143,14 @@ def _lock_and_die(world):
     writer._child.kill()
     writer._child.wait()
     die()
+
+
+def _await_the_end_of_restic(world):
+    """It was starting when it was left alone; until it finds its input at an end it holds a lock, and rightly."""
+    deadline = time.time() + 120
+    while processes_that_name(world.work["repository"]):
+        assert time.time() < deadline, "restic does not end"
+        time.sleep(0.01)
 
 
 def _packs(world):
