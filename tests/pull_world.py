@@ -38,20 +38,25 @@ class World:
         self.tree = base / "tree"
         self.tree.mkdir()
         self.runs = 0
-        self._install_ssh(monkeypatch)
+        self._install_programs()
         (base / "locks").mkdir()
-        monkeypatch.setattr(hostlock, "FOLDER", str(base / "locks"))
-        monkeypatch.setattr(fence, "FOLDER", str(base / "remembered-locks"))
         # Short, because the agent's socket is in there: a socket's path ends at 107 bytes.
         self.tmpfs = tempfile.mkdtemp(prefix="yw-", dir="/dev/shm")
         atexit.register(shutil.rmtree, self.tmpfs, ignore_errors=True)
-        monkeypatch.setattr(rundir, "TMPFS", self.tmpfs)
+        self.enter(monkeypatch)
         self.secrets = {"repository-local": {"password": PASSWORD}, "source-db1": _key_pair(base)}
         self.work = self._work()
         self.store = RecordStore(self.work["records"])
         self.repository = Repository(self.work["repository"], PASSWORD)
 
-    def _install_ssh(self, monkeypatch: Any) -> None:
+    def enter(self, monkeypatch: Any) -> None:
+        """Let the product's code of this process find this world's programs and folders."""
+        monkeypatch.setenv("PATH", f"{self.base / 'bin'}:{os.environ['PATH']}")
+        monkeypatch.setattr(hostlock, "FOLDER", str(self.base / "locks"))
+        monkeypatch.setattr(fence, "FOLDER", str(self.base / "remembered-locks"))
+        monkeypatch.setattr(rundir, "TMPFS", self.tmpfs)
+
+    def _install_programs(self) -> None:
         folder = self.base / "bin"
         folder.mkdir()
         ssh = folder / "ssh"
@@ -60,7 +65,6 @@ class World:
             f'exec {sys.executable} {FIXTURES}/fake_$part.py {self.base} "$@"\n'
         )
         ssh.chmod(0o755)
-        monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
         restic = folder / "restic"
         restic.write_text(
             # Real restic; only the keys that it makes are made cheap to open, which else costs half a second each time.
@@ -191,7 +195,6 @@ class TwoSites(World):
         for name in ("miyun/mediation", "remembered", "heads"):
             (base / name).mkdir(parents=True)
         _make_key(base / "receipt_key")
-        monkeypatch.setattr(copy, "CACHE", str(base / "cache"))
         self.site_misbehaves()
         self.secrets["repository-miyun"] = {"password": FAR_PASSWORD}
         self.secrets["miyun-append"] = self.secrets["miyun-read"] = self.secrets["source-db1"]
@@ -214,6 +217,10 @@ class TwoSites(World):
             "bandwidth_kib_per_second": 0,
             "head": {"count": 1, "hash": "0" * 64},
         }
+
+    def enter(self, monkeypatch: Any) -> None:
+        super().enter(monkeypatch)
+        monkeypatch.setattr(copy, "CACHE", str(self.base / "cache"))
 
     def site_misbehaves(self, **how: Any) -> None:
         """Tell the second site what to do wrong from now on; nothing: answer well."""

@@ -7,14 +7,23 @@ from yunwei_host import catalogue
 from yunwei_host.faults import FaultError
 
 from tests.pull_world import World
+from tests.stages import Stages
+
+
+@pytest.fixture(scope="module")
+def stages(tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        made = World(tmp_path_factory.mktemp("catalogue"), patch)
+        made.only("database")
+        made.back_up()
+        kept = Stages(made)
+        kept.keep("backed up")
+    return kept
 
 
 @pytest.fixture
-def world(tmp_path, monkeypatch):
-    made = World(tmp_path, monkeypatch)
-    made.only("database")
-    made.back_up()
-    return made
+def world(stages, monkeypatch):
+    return stages.back_to("backed up", monkeypatch)
 
 
 def unit(world, **more):

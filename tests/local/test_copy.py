@@ -9,36 +9,63 @@ from yunwei_host.faults import FaultError, RefusedByPolicyError, RepositoryPassw
 from yunwei_host.restic import Repository
 
 from tests.pull_world import TwoSites, die, killed, left_untouched
+from tests.stages import Stages
+
+
+@pytest.fixture(scope="module")
+def stages(tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        made = TwoSites(tmp_path_factory.mktemp("copy"), patch)
+        (made.tree / "big").write_bytes(os.urandom(1 << 20))
+        made.back_up()
+        kept = Stages(made)
+        kept.keep("nothing there")
+        made.far.init(made.repository)
+        kept.keep("empty repository there")
+        made.sync()
+        kept.keep("synced")
+    return kept
 
 
 @pytest.fixture
-def world(tmp_path, monkeypatch):
-    made = TwoSites(tmp_path, monkeypatch)
-    (made.tree / "big").write_bytes(os.urandom(1 << 20))
-    made.back_up()
-    return made
+def unjoined(stages, monkeypatch):
+    """Two accepted backups; the second site has no repository yet."""
+    return stages.back_to("nothing there", monkeypatch)
 
 
-def test_copies_accepted_backups_and_keeps_the_proof(world):
-    summary = world.sync()
+@pytest.fixture
+def world(stages, monkeypatch):
+    """Two accepted backups, and an empty repository at the second site."""
+    return stages.back_to("empty repository there", monkeypatch)
+
+
+@pytest.fixture
+def synced(stages, monkeypatch):
+    """Two accepted backups, copied and proven."""
+    return stages.back_to("synced", monkeypatch)
+
+
+def test_copies_accepted_backups_and_keeps_the_proof(unjoined):
+    summary = unjoined.sync()
     assert (summary["verdict"], summary["changed"], summary["snapshots"]) == ("passed", True, 4)
-    there = {snap["original"]: snap["id"] for snap in world.far.snapshots()}
-    for record in world.store.load():
+    there = {snap["original"]: snap["id"] for snap in unjoined.far.snapshots()}
+    for record in unjoined.store.load():
         found = record["sync"]["miyun"]
         assert found["manifest"] == there[record["record_id"]]
         assert found["payload"] == there[record["payload"]["snapshot"]]
         assert found["verified_at"] == summary["receipt"]["time"]
         assert "signature verified" in found["how"]
-    assert world.far.check("all") == []
-    chunkers = [repository.call(["cat", "config", "--no-lock"])[0] for repository in (world.far, world.repository)]
+    assert unjoined.far.check("all") == []
+    chunkers = [
+        repository.call(["cat", "config", "--no-lock"])[0] for repository in (unjoined.far, unjoined.repository)
+    ]
     polynomials = [config.split(b'"chunker_polynomial": ')[1].split(b"\n")[0] for config in chunkers]
     assert polynomials[0] == polynomials[1]
 
 
-def test_a_second_sync_copies_nothing(world):
-    world.sync()
-    with left_untouched(world.base / "miyun"):
-        again = world.sync()
+def test_a_second_sync_copies_nothing(synced):
+    with left_untouched(synced.base / "miyun"):
+        again = synced.sync()
     assert (again["snapshots"], again["items"], again["changed"]) == (0, [], False)
 
 
@@ -50,9 +77,9 @@ def test_only_accepted_backups_are_copied(world):
     assert forged not in {snap["original"] for snap in world.far.snapshots()}
 
 
-def test_a_preview_changes_nothing_anywhere(world):
-    with left_untouched(world.base):
-        summary = world.preview_sync()
+def test_a_preview_changes_nothing_anywhere(unjoined):
+    with left_untouched(unjoined.base):
+        summary = unjoined.preview_sync()
     assert [item["status"] for item in summary["items"]] == ["would copy", "would copy"]
     assert summary["repository"] == "absent"
 
@@ -121,54 +148,50 @@ def test_without_a_good_receipt_nothing_counts_as_verified(world, fault, reason)
     assert not any(record["sync"] for record in world.store.load())
 
 
-def test_a_damaged_pack_there_is_named_and_proves_nothing(world):
-    world.sync()
-    pack = max((world.base / "miyun" / "mediation" / "data").rglob("?" * 64), key=lambda path: path.stat().st_size)
+def test_a_damaged_pack_there_is_named_and_proves_nothing(synced):
+    pack = max((synced.base / "miyun" / "mediation" / "data").rglob("?" * 64), key=lambda path: path.stat().st_size)
     data = bytearray(pack.read_bytes())
     data[1000] ^= 1
     pack.chmod(0o600)
     pack.write_bytes(data)
-    world.back_up(now=True)
+    synced.back_up(now=True)
     with pytest.raises(FaultError, match=pack.name):
-        world.sync()
-    assert len([record for record in world.store.load() if not record["sync"]]) == 2
+        synced.sync()
+    assert len([record for record in synced.store.load() if not record["sync"]]) == 2
 
 
-def test_the_rest_of_a_cut_upload_is_junk_and_not_damage(world):
-    world.sync()
-    (world.base / "miyun" / "mediation" / "data" / "ab" / ("ab" * 32)).parent.mkdir(exist_ok=True)
-    (world.base / "miyun" / "mediation" / "data" / "ab" / ("ab" * 32)).write_bytes(b"half")
-    summary = world.sync()
+def test_the_rest_of_a_cut_upload_is_junk_and_not_damage(synced):
+    (synced.base / "miyun" / "mediation" / "data" / "ab" / ("ab" * 32)).parent.mkdir(exist_ok=True)
+    (synced.base / "miyun" / "mediation" / "data" / "ab" / ("ab" * 32)).write_bytes(b"half")
+    summary = synced.sync()
     assert summary["receipt"]["junk"] == ["data/ab/" + "ab" * 32]
     assert summary["verdict"] == "passed"
 
 
-def test_a_lock_of_another_host_there_is_named(world):
-    world.sync()
-    world.back_up(now=True)
-    (world.base / "bin" / "hostname").touch()
-    lock = world.far
+def test_a_lock_of_another_host_there_is_named(synced):
+    synced.back_up(now=True)
+    (synced.base / "bin" / "hostname").touch()
+    lock = synced.far
     child = lock.start(["backup", "--stdin", "--stdin-filename", "/x", "--host", "x"], stdin=-1, stdout=-3)
-    while not list((world.base / "miyun" / "mediation" / "locks").glob("*")):
+    while not list((synced.base / "miyun" / "mediation" / "locks").glob("*")):
         assert child.poll() is None
     try:
-        world.store.note("sync", {"kind": "sync"})
+        synced.store.note("sync", {"kind": "sync"})
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr("yunwei_host.resticlock.GRACE_SECONDS", 1)
             with pytest.raises(RefusedByPolicyError, match="locked by process"):
-                world.sync()
+                synced.sync()
     finally:
         child.kill()
         child.stdin.close()
         child.wait()
-    assert world.sync()["verdict"] == "passed"
+    assert synced.sync()["verdict"] == "passed"
 
 
-def test_a_wrong_password_there_is_named(world):
-    world.sync()
-    world.secrets["repository-miyun"] = {"password": "other"}
+def test_a_wrong_password_there_is_named(synced):
+    synced.secrets["repository-miyun"] = {"password": "other"}
     with pytest.raises(RepositoryPasswordError, match="of miyun: the password"):
-        world.sync()
+        synced.sync()
 
 
 def test_a_missing_secret_is_named(world):
@@ -184,12 +207,11 @@ def test_a_local_backup_that_lost_its_payload_is_not_copied(world):
     assert (summary["verdict"], summary["lost"]) == ("failed", [record["record_id"]])
 
 
-def test_what_the_second_site_lost_entirely_is_copied_again(world):
-    world.sync()
-    shutil.rmtree(world.base / "miyun" / "mediation")
-    (world.base / "miyun" / "mediation").mkdir()
-    shutil.rmtree(world.base / "cache")
-    assert world.sync()["snapshots"] == 4
+def test_what_the_second_site_lost_entirely_is_copied_again(synced):
+    shutil.rmtree(synced.base / "miyun" / "mediation")
+    (synced.base / "miyun" / "mediation").mkdir()
+    shutil.rmtree(synced.base / "cache")
+    assert synced.sync()["snapshots"] == 4
 
 
 def test_a_bandwidth_limit_reaches_restic(world, monkeypatch):

@@ -11,44 +11,75 @@ import pytest
 from yunwei_host import backup
 from yunwei_host.faults import FaultError, RefusedByPolicyError, RepositoryPasswordError
 from yunwei_host.hostlock import HostLock
+from yunwei_host.repository import make_repository
 
 from tests.pull_world import DUMP, World, left_untouched
+from tests.stages import Stages
 
 SIZE = DUMP.stat().st_size
 
 
+@pytest.fixture(scope="module")
+def stages(tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        made = World(tmp_path_factory.mktemp("pull"), patch)
+        _fill(made.tree)
+        kept = Stages(made)
+        kept.keep("no repository")
+        make_repository(made.repository)
+        kept.keep("empty repository")
+        made.back_up()
+        kept.keep("backed up")
+    return kept
+
+
+def _fill(tree):
+    (tree / "中文 name").mkdir()
+    (tree / "中文 name" / "a\nb'\"").write_bytes(b"one")
+    Path(os.fsdecode(os.fsencode(tree) + b"/\xff\xfe")).write_bytes(b"two")
+    (tree / "empty").touch()
+    (tree / "big").write_bytes(os.urandom(3 << 20))
+    (tree / "link").symlink_to("empty")
+    os.link(tree / "big", tree / "same")
+    os.utime(tree / "big", (1, 1))
+
+
 @pytest.fixture
-def world(tmp_path, monkeypatch):
-    made = World(tmp_path, monkeypatch)
-    (made.tree / "中文 name").mkdir()
-    (made.tree / "中文 name" / "a\nb'\"").write_bytes(b"one")
-    Path(os.fsdecode(os.fsencode(made.tree) + b"/\xff\xfe")).write_bytes(b"two")
-    (made.tree / "empty").touch()
-    (made.tree / "big").write_bytes(os.urandom(3 << 20))
-    (made.tree / "link").symlink_to("empty")
-    os.link(made.tree / "big", made.tree / "same")
-    os.utime(made.tree / "big", (1, 1))
-    return made
+def new(stages, monkeypatch):
+    """Nothing was ever backed up: there is no repository."""
+    return stages.back_to("no repository", monkeypatch)
 
 
-def test_accepts_a_database_and_a_file_set(world):
-    summary = world.back_up()
+@pytest.fixture
+def world(stages, monkeypatch):
+    """Nothing was backed up; the repository is there."""
+    return stages.back_to("empty repository", monkeypatch)
+
+
+@pytest.fixture
+def backed_up(stages, monkeypatch):
+    """Both items were backed up once."""
+    return stages.back_to("backed up", monkeypatch)
+
+
+def test_accepts_a_database_and_a_file_set(new):
+    summary = new.back_up()
     assert [item["status"] for item in summary["items"]] == ["accepted", "accepted"], summary
     assert summary["verdict"] == "passed"
     assert summary["changed"] is True
-    database, files = sorted(world.store.load(), key=lambda record: record["kind"])
-    assert world.payload(database) == DUMP.read_bytes()
+    database, files = sorted(new.store.load(), key=lambda record: record["kind"])
+    assert new.payload(database) == DUMP.read_bytes()
     assert database["verified"]["sha256"] == hashlib.sha256(DUMP.read_bytes()).hexdigest()
     assert database["counts"] == {"tables": 1, "rows": 700}
-    first = world.lines(database)[0]
+    first = new.lines(database)[0]
     assert (first["t"], first["payload"]) == ("record", database["payload"])
-    with tarfile.open(fileobj=BytesIO(world.payload(files)), encoding="latin-1") as archive:
+    with tarfile.open(fileobj=BytesIO(new.payload(files)), encoding="latin-1") as archive:
         names = archive.getnames()
-    assert str(world.tree).lstrip("/") + "/big" in names
-    placed = {line["in"] for line in world.lines(files)[1:] if line["k"] == "f"}
+    assert str(new.tree).lstrip("/") + "/big" in names
+    placed = {line["in"] for line in new.lines(files)[1:] if line["k"] == "f"}
     assert placed == {files["payload"]["snapshot"]}
     assert summary["unknown_snapshots"] == []
-    assert world.store.pending() == {}
+    assert new.store.pending() == {}
 
 
 def test_a_string_of_the_source_cannot_pass_for_a_place_of_bytes(world):
@@ -58,10 +89,9 @@ def test_a_string_of_the_source_cannot_pass_for_a_place_of_bytes(world):
     assert world.lines(record)[-1]["sql"] == 'CREATE ROLE "in":"%s";' % ("0" * 64)
 
 
-def test_does_nothing_when_nothing_is_due(world):
-    world.back_up()
-    with left_untouched(world.base / "mediation"):
-        again = world.back_up()
+def test_does_nothing_when_nothing_is_due(backed_up):
+    with left_untouched(backed_up.base / "mediation"):
+        again = backed_up.back_up()
     assert [item["status"] for item in again["items"]] == ["not due", "not due"]
     assert again["changed"] is False
 
@@ -77,9 +107,10 @@ def test_unchanged_files_are_not_sent_again_and_keep_their_place(world):
     world.only("files")
     _age(world.tree)
     world.back_up(now=True)
+    (first,) = world.store.load()
     (world.tree / "empty").write_text("no longer")
     summary = world.back_up(now=True)
-    first, second = world.store.load()
+    (second,) = [record for record in world.store.load() if record != first]
     assert second["baseline"] == first["record_id"]
     assert second["parents"] == [first["payload"]["snapshot"]]
     places = {line["p"].rsplit("/", 1)[1]: line["in"] for line in world.lines(second)[1:] if line["k"] == "f"}
@@ -125,18 +156,9 @@ REFUSED = [
 ]
 
 
-@pytest.fixture(scope="module")
-def database(tmp_path_factory):
-    """One system with a database only: what is refused leaves no trace for the next test."""
-    with pytest.MonkeyPatch.context() as patch:
-        made = World(tmp_path_factory.mktemp("database"), patch)
-        made.only("database")
-        yield made
-
-
 @pytest.mark.parametrize(("how", "reason"), REFUSED, ids=str)
-def test_a_bad_dump_is_refused_and_nothing_of_it_is_left(database, how, reason):
-    world = database
+def test_a_bad_dump_is_refused_and_nothing_of_it_is_left(world, how, reason):
+    world.only("database")
     world.misbehave(**how)
     summary = world.back_up()
     assert summary["items"][0]["status"] == "failed"
@@ -197,18 +219,16 @@ def test_restic_dying_first_ends_the_source(world):
     _nothing_is_left(world)
 
 
-def test_a_wrong_password_is_named(world):
-    world.back_up()
-    world.secrets["repository-local"] = {"password": "other"}
+def test_a_wrong_password_is_named(backed_up):
+    backed_up.secrets["repository-local"] = {"password": "other"}
     with pytest.raises(RepositoryPasswordError, match="opens no key"):
-        world.back_up()
+        backed_up.back_up()
 
 
-def test_a_lost_repository_is_never_made_anew(world):
-    world.back_up()
-    Path(world.work["repository"]).rename(world.base / "gone")
+def test_a_lost_repository_is_never_made_anew(backed_up):
+    Path(backed_up.work["repository"]).rename(backed_up.base / "gone")
     with pytest.raises(FaultError, match="2 records say what it held"):
-        world.back_up()
+        backed_up.back_up()
 
 
 def test_a_missing_secret_is_named(world):
@@ -240,9 +260,9 @@ def test_a_run_that_was_overtaken_changes_nothing(world):
     assert caught.value.why == "overtaken"
 
 
-def test_a_preview_asks_the_sources_and_changes_nothing(world):
-    with left_untouched(world.base):
-        summary = world.preview()
+def test_a_preview_asks_the_sources_and_changes_nothing(new):
+    with left_untouched(new.base):
+        summary = new.preview()
     assert [item["status"] for item in summary["items"]] == ["would back up", "would back up"]
     assert summary["items"][0]["bytes_estimate"] == 68724
     assert summary["repository"] == "absent"

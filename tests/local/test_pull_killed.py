@@ -7,17 +7,35 @@ from pathlib import Path
 import pytest
 from yunwei_host import leftovers, pull
 from yunwei_host.records import RecordStore
+from yunwei_host.repository import make_repository
 from yunwei_host.restic import Repository
 
 from tests.pull_world import World, die, killed
+from tests.stages import Stages, processes_that_name
+
+
+@pytest.fixture(scope="module")
+def stages(tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        made = World(tmp_path_factory.mktemp("killed"), patch)
+        made.only("files")
+        (made.tree / "file").write_bytes(os.urandom(1 << 20))
+        make_repository(made.repository)
+        kept = Stages(made)
+        kept.keep("empty repository")
+    return kept
 
 
 @pytest.fixture
-def world(tmp_path, monkeypatch):
-    made = World(tmp_path, monkeypatch)
-    made.only("files")
-    (made.tree / "big").write_bytes(os.urandom(24 << 20))
-    return made
+def world(stages, monkeypatch):
+    return stages.back_to("empty repository", monkeypatch)
+
+
+@pytest.fixture
+def large(world):
+    """More files than fit into a pack and a chunk: restic has stored some of them before it has seen them all."""
+    (world.tree / "large").write_bytes(os.urandom(28 << 20))
+    return world
 
 
 def _at(place, name):
@@ -48,13 +66,13 @@ def _only_the_records_snapshots(world):
     assert os.listdir(world.tmpfs) == []
 
 
-def test_killed_while_the_payload_flows(world):
-    world.misbehave(slow=0.05)
-    killed(world.back_up, when=lambda: bool(world.store.pending()) and _packs(world) > 0)
-    assert world.snapshots("manifest") == []
-    assert world.store.load() == []
-    world.misbehave()
-    summary = _accepted_again(world)
+def test_killed_while_the_payload_flows(large):
+    large.misbehave(fault="silent midway", after=26 << 20)
+    killed(large.back_up, when=lambda: bool(large.store.pending()) and _packs(large) > 0)
+    assert large.snapshots("manifest") == []
+    assert large.store.load() == []
+    large.misbehave()
+    summary = _accepted_again(large)
     assert summary["swept"]["space"]["given_back"] > 0
 
 
@@ -66,6 +84,7 @@ def test_killed_between_payload_and_read_back(world):
 
 def test_killed_while_the_manifest_is_written(world):
     killed(lambda: _at(pull, "_gathered")(world))
+    _await_the_end_of_restic(world)
     assert world.snapshots("manifest") == []
     _accepted_again(world)
 
@@ -91,11 +110,11 @@ def test_a_manifest_that_is_not_the_noted_one_is_not_accepted(world):
     assert _accepted_again(world)["swept"]["adopted"] == []
 
 
-def test_killed_while_it_gives_space_back(world):
-    world.misbehave(fault="fails midway", after=20 << 20)
-    killed(lambda: _at(Repository, "prune")(world))
-    world.misbehave()
-    _accepted_again(world)
+def test_killed_while_it_gives_space_back(large):
+    large.misbehave(fault="fails midway", after=26 << 20)
+    killed(lambda: _at(Repository, "prune")(large))
+    large.misbehave()
+    _accepted_again(large)
 
 
 def test_a_lock_of_a_killed_restic_is_removed_and_one_of_a_live_process_is_named(world):
@@ -124,6 +143,14 @@ def _lock_and_die(world):
     writer._child.kill()
     writer._child.wait()
     die()
+
+
+def _await_the_end_of_restic(world):
+    """It was starting when it was left alone; until it finds its input at an end it holds a lock, and rightly."""
+    deadline = time.time() + 120
+    while processes_that_name(world.work["repository"]):
+        assert time.time() < deadline, "restic does not end"
+        time.sleep(0.01)
 
 
 def _packs(world):

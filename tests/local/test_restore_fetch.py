@@ -4,6 +4,7 @@ import hashlib
 import json
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,8 @@ from yunwei_host import faults
 from yunwei_restore import fetch, site, workdir
 from yunwei_restore.errors import BadBackupError, NotJudgedError, RefusedError
 from yunwei_restore.report import Report
+
+from tests.pull_world import FIXTURES
 
 PASSWORD = "correct horse 中文 '\"$"  # noqa: S105 - of a repository made here
 ITEM = "database:m"
@@ -73,7 +76,11 @@ class Site:
 
 @pytest.fixture(scope="module")
 def ready(tmp_path_factory):
-    return Site(tmp_path_factory.mktemp("ready")).path
+    folder = tmp_path_factory.mktemp("ready")
+    made = Site(folder)
+    (folder / "passwords.json").write_text(json.dumps([PASSWORD]))
+    subprocess.run([sys.executable, str(FIXTURES / "cheap_key.py"), str(folder)], check=True)
+    return made.path
 
 
 @pytest.fixture

@@ -17,22 +17,31 @@ from yunwei_host.records import RecordStore
 from yunwei_host.restic import Repository
 
 from tests.pull_world import FAR_PASSWORD, TwoSites, die, killed, left_untouched
+from tests.stages import Stages
 
 DAY = 86400
 
 
-@pytest.fixture
-def world(tmp_path, monkeypatch):
+@pytest.fixture(scope="module")
+def stages(tmp_path_factory):
     """Three proven backups of a file set, the older ones made days ago; the second builds on the first."""
-    made = TwoSites(tmp_path, monkeypatch)
-    made.only("files")
-    for number, age in enumerate((20, 10, 0)):
-        (made.tree / f"file{number}").write_bytes(os.urandom(1 << 20))
-        with monkeypatch.context() as then:
-            then.setattr(pull, "stamp", lambda seconds=None, age=age: stamp((seconds or time.time()) - age * DAY))
-            made.back_up(now=True)
-    made.sync()
-    return made
+    with pytest.MonkeyPatch.context() as patch:
+        made = TwoSites(tmp_path_factory.mktemp("retire"), patch)
+        made.only("files")
+        for number, age in enumerate((20, 10, 0)):
+            (made.tree / f"file{number}").write_bytes(os.urandom(1 << 20))
+            with patch.context() as then:
+                then.setattr(pull, "stamp", lambda seconds=None, age=age: stamp((seconds or time.time()) - age * DAY))
+                made.back_up(now=True)
+        made.sync()
+        kept = Stages(made)
+        kept.keep("synced")
+    return kept
+
+
+@pytest.fixture
+def world(stages, monkeypatch):
+    return stages.back_to("synced", monkeypatch)
 
 
 def unit(world, **more):

@@ -1,0 +1,1 @@
+"""Measurements on the lab against the same work typed by hand; method and figures are in docs/performance.md."""
