@@ -13,6 +13,7 @@ TODAY = date(2026, 12, 1)
 ESTATE = "policy/estate.yml"
 MEDIATION = "policy/systems/mediation.yml"
 LEGALSERVICE = "policy/systems/legalservice.yml"
+CALENDAR = "policy/calendar/calendar.yml"
 
 
 class InventoryCopy:

@@ -9,7 +9,7 @@ from typing import Any, cast
 
 from yunwei import locks, work
 from yunwei.errors import RefusedError, UsageError, VaultForbiddenError, VaultMissingSecretError, YunweiError
-from yunwei.jobs import find_job
+from yunwei.jobs import JobClass, find_job
 from yunwei.policy import Policy
 from yunwei.session import Session, current
 from yunwei.vault_policies import secret_names
@@ -17,8 +17,6 @@ from yunwei.work.back_up import HostVariables, local_records, local_repository, 
 from yunwei.work.shapes import SiteName
 from yunwei.work.sites import miyun
 
-# Jobs that change nothing: they may run beside any other and take no lock.
-WITHOUT_LOCK = frozenset({"list-backups", "list-heads", "verify-backups"})
 _SHORT_NAMES = {"drill": "drill-restore", "recover": "recover-system"}
 _DEFAULT_SITE = {"drill-restore": "miyun", "list-heads": "miyun", "sync-to-miyun": "miyun"}
 
@@ -74,7 +72,7 @@ def open_gate(request: Request, session: Session) -> dict[str, Any]:
         LedgerError, VaultError: as named.
     """
     session.require_open_record()
-    job = find_job(request.name).name
+    job = find_job(request.name)
     if request.site not in ("local", "miyun"):
         raise UsageError(f"site {request.site!r} is not known; allowed are local and miyun")
     systems = [system.id for system in session.policy.choose_systems(request.systems)]
@@ -82,15 +80,15 @@ def open_gate(request: Request, session: Session) -> dict[str, Any]:
     units = {system: build_work(request, session, system, now) for system in systems}
     permit = {
         "run_id": session.run_id,
-        "job": job,
+        "job": job.name,
         "check": request.check,
         "site": request.site,
         "systems": systems,
         "locks": {},
         "lock_series": {},
     }
-    if not request.check and job not in WITHOUT_LOCK:
-        taken = _take_locks(session, job, systems)
+    if not request.check and job.job_class is not JobClass.READ_ONLY:
+        taken = _take_locks(session, job.name, systems)
         permit["locks"] = {system: held.number for system, held in taken.items()}
         permit["lock_series"] = {system: held.series for system, held in taken.items()}
     return {"permit": permit, "work": units}

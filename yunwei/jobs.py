@@ -4,10 +4,29 @@ from __future__ import annotations
 
 import difflib
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 
 from yunwei.errors import UsageError
 from yunwei.paths import content_root
+
+
+class JobClass(StrEnum):
+    """What a job does to those who use the systems, and so which rules it must obey."""
+
+    READ_ONLY = "read-only"
+    """Changes nothing: runs at any time, beside any other job, without a lock."""
+    ROUTINE = "routine"
+    """Daily care that nobody notices, such as a backup: runs at any time."""
+    DISRUPTIVE = "disruptive"
+    """Interrupts or alters a service: begins only when the calendar has room for all of it."""
+    EMERGENCY = "emergency"
+    """Brings back what was lost: no calendar holds it up."""
+
+    @property
+    def asks_calendar(self) -> bool:
+        """Tell whether work of this class may begin only inside an opening of the calendar."""
+        return self is JobClass.DISRUPTIVE
 
 
 @dataclass(frozen=True)
@@ -23,6 +42,7 @@ class Job:
     """One job: `a-b` is `playbooks/a_b.yml`; `launch` says whether `yunwei run` starts it itself."""
 
     name: str
+    job_class: JobClass
     summary: str
     proofs: tuple[Proof, ...] = ()
     launch: bool = True
@@ -36,34 +56,51 @@ class Job:
 _JOBS = (
     Job(
         "prepare-hosts",
+        JobClass.ROUTINE,
         "Set source hosts and backup servers up for backups, after a change of policy or for a new host",
         (Proof("backup_source", "sources"), Proof("backup_server", "backup_servers")),
     ),
     Job(
         "back-up",
+        JobClass.ROUTINE,
         "Pull databases and files from their hosts into the local repositories and accept what was proven",
         (Proof("backup_source", "sources"), Proof("backup_pull", "backup_servers")),
     ),
     Job(
         "sync-to-miyun",
+        JobClass.ROUTINE,
         "Copy accepted backups to the second site and fetch its signed receipt",
         (Proof("miyun_sync", "backup_servers"),),
     ),
     Job(
         "retire-backups",
+        JobClass.ROUTINE,
         "Retire local backups that policy no longer keeps",
         (Proof("backup_retention", "backup_servers"),),
     ),
-    Job("list-backups", "List accepted backups and their copies", launch=False),
-    Job("list-heads", "Fetch the heads of the ledger that the second site has countersigned", launch=False),
-    Job("verify-backups", "Read repositories back and compare them with their records", launch=False),
+    Job("list-backups", JobClass.READ_ONLY, "List accepted backups and their copies", launch=False),
+    Job(
+        "list-heads",
+        JobClass.READ_ONLY,
+        "Fetch the heads of the ledger that the second site has countersigned",
+        launch=False,
+    ),
+    Job(
+        "verify-backups", JobClass.READ_ONLY, "Read repositories back and compare them with their records", launch=False
+    ),
     Job(
         "drill-restore",
+        JobClass.ROUTINE,
         "Restore a system onto an empty host, prove it equal, time it, destroy it",
         (Proof("system_restore", "drill_hosts"),),
         launch=False,
     ),
-    Job("recover-system", "Restore a system, a database, a table or files for real", launch=False),
+    Job(
+        "recover-system",
+        JobClass.EMERGENCY,
+        "Restore a system, a database, a table or files for real",
+        launch=False,
+    ),
 )
 
 

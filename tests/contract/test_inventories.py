@@ -5,13 +5,15 @@ import json
 import re
 import subprocess
 import sys
-from datetime import date
+from datetime import date, datetime, timedelta
 from pathlib import Path
 
 import pytest
 import yaml
 
 from yunwei import policy
+from yunwei.calendar import Calendar, Span
+from yunwei.calendar.spans import intersect
 from yunwei.paths import content_root
 from yunwei.policy import Policy
 
@@ -73,6 +75,33 @@ def test_every_system_keeps_both_sites_and_its_newest_backups(loaded: Policy) ->
     for system in loaded.systems.values():
         assert {rule.site for rule in system.retention} == {"local", "miyun"}
         assert all(rule.keep.last >= 3 for rule in system.retention)
+
+
+def test_every_system_and_every_host_has_a_window(loaded: Policy) -> None:
+    calendar = Calendar(loaded)
+    for name in loaded.hosts:
+        assert all(demand.windows for demand in calendar.scope(None, name).demands), name
+    assert {name: len(calendar.scope(name).demands) > 0 for name in loaded.systems} == dict.fromkeys(
+        loaded.systems, True
+    )
+
+
+def test_no_change_begins_in_working_hours_of_a_workday(loaded: Policy) -> None:
+    """Contract 2.9; taken for all systems, in the months whose holidays are known."""
+    calendar = Calendar(loaded)
+    days = [datetime(2026, 1, 1, tzinfo=calendar.zone) + timedelta(days=count) for count in range(365)]
+    hours = [Span(day.replace(hour=9), day.replace(hour=17)) for day in days if not calendar.workdays.rests(day.date())]
+    for name in loaded.systems:
+        openings = calendar.openings(calendar.scope(name), Span(days[0], days[-1]))
+        assert len(openings) >= 10, name
+        assert intersect(openings, hours) == []
+
+
+def test_the_special_periods_of_the_contract_are_freezes(example: Policy) -> None:
+    names = {rule.entry.name.en for rule in example.calendar.freezes if not rule.entry.systems and not rule.entry.hosts}
+    assert {"Spring Festival", "National Day", "National People's Congress"} <= names
+    exam = {rule.entry.name.en for rule in example.calendar.freezes if rule.entry.systems == ["exam"]}
+    assert len([name for name in exam if name.startswith(("Applications", "Certificates", "Registration"))]) == 3
 
 
 def test_no_drill_host_is_in_production(loaded: Policy) -> None:

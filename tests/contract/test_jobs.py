@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from yunwei.errors import UsageError
-from yunwei.jobs import all_jobs, find_job
+from yunwei.jobs import JobClass, all_jobs, find_job
 from yunwei.paths import content_root
 
 # What the second site's administrator runs there: not jobs of the wrapper.
@@ -23,6 +23,19 @@ def test_every_proof_of_a_job_exists():
     assert proofs
     for proof in proofs:
         assert (content_root() / "roles" / proof.role / "verify" / f"test_{proof.role}.py").is_file(), proof
+
+
+def test_the_calendar_never_holds_up_a_backup_a_copy_a_drill_or_a_recovery():
+    kept = {"back-up", "sync-to-miyun", "drill-restore", "recover-system", "list-backups", "verify-backups"}
+    jobs = all_jobs()
+    assert kept <= set(jobs)
+    assert not any(jobs[name].job_class.asks_calendar for name in kept)
+    assert [one for one in JobClass if one.asks_calendar] == [JobClass.DISRUPTIVE]
+
+
+def test_jobs_that_only_read_say_so():
+    reading = {name for name, job in all_jobs().items() if job.job_class is JobClass.READ_ONLY}
+    assert reading == {"list-backups", "verify-backups"}
 
 
 def test_an_unknown_job_names_the_nearest_one():

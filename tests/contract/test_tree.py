@@ -67,6 +67,9 @@ def test_sides_are_kept_apart(files):
         ("ansible_runner", "yunwei/runner.py"),
         ("hvac", "yunwei/vault.py"),
         ("fabric", "yunwei/remote.py"),
+        ("dateutil", "yunwei/policy/recurrence.py"),
+        ("chinese_calendar", "yunwei/calendar/workdays.py"),
+        ("icalendar", "yunwei/calendar/exchange.py"),
     ):
         users = [
             name

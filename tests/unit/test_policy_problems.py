@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.inventories import ESTATE, LEGALSERVICE, MEDIATION, InventoryCopy
+from tests.inventories import CALENDAR, ESTATE, LEGALSERVICE, MEDIATION, InventoryCopy
 from yunwei import errors, policy
 from yunwei.paths import content_root
 
@@ -181,7 +181,7 @@ class TestMissingFiles:
 
     def test_an_empty_inventory(self, tmp_path: Path) -> None:
         found = {problem.file for problem in policy.validate(tmp_path)}
-        assert found == {"hosts.yml", ESTATE, "policy/contract.yml", "policy/systems"}
+        assert found == {"hosts.yml", ESTATE, "policy/contract.yml", "policy/systems", "policy/calendar"}
         with pytest.raises(policy.PolicyError):
             policy.load(tmp_path)
 
@@ -228,7 +228,7 @@ class TestOwedBackups:
 
 PLACES = [
     (file, place)
-    for file in ("hosts.yml", ESTATE, "policy/contract.yml", MEDIATION)
+    for file in ("hosts.yml", ESTATE, "policy/contract.yml", MEDIATION, CALENDAR)
     for place in places(yaml.safe_load((content_root() / "inventories" / "lab" / file).read_text(encoding="utf-8")))
 ]
 

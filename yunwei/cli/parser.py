@@ -9,6 +9,7 @@ from datetime import datetime
 from pathlib import Path
 
 import yunwei
+from yunwei.jobs import JobClass
 from yunwei.paths import default_inventory
 
 Handler = Callable[[argparse.Namespace], int]
@@ -32,6 +33,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_recover(commands)
     _add_evidence(commands)
     _add_locks(commands)
+    _add_calendar(commands)
     return parser
 
 
@@ -249,3 +251,51 @@ def _add_locks(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     release.add_argument("id", help="the system whose lock it is")
     release.add_argument("--reason", required=True, help="why; kept as evidence")
     _with_inventory(release)
+
+
+def _days(word: str) -> int:
+    if not word.isascii() or not word.isdigit() or not 1 <= int(word) <= 400:
+        raise argparse.ArgumentTypeError(f"{word!r} is no number of days from 1 to 400")
+    return int(word)
+
+
+def _add_calendar(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    calendar = commands.add_parser("calendar", help="when disruptive work may begin").add_subparsers(
+        metavar="ACTION", required=True
+    )
+    show = _command(calendar, "show", "calendar.show_agenda", "show windows, freezes and holidays in the order of time")
+    show.add_argument("--days", type=_days, default=30, help="how many days, 1 to 400 (default: %(default)s)")
+    check = _command(calendar, "check", "calendar.check", "tell whether a change may begin; exit 3 where it may not")
+    what = check.add_mutually_exclusive_group(required=True)
+    what.add_argument("--job", metavar="J", help="a job of `yunwei list jobs`")
+    classes = [job_class.value for job_class in JobClass]
+    what.add_argument("--class", dest="job_class", choices=classes, help="the kind of a change that is no job")
+    check.add_argument("--duration", required=True, metavar="D", help="how long it takes: 45m, 1h30m, 1d")
+    for parser, at in ((show, "begin"), (check, "ask for")):
+        parser.add_argument("--system", metavar="S", help="this system, with all its hosts")
+        parser.add_argument("--host", metavar="H", help="this host, with every system it serves")
+        parser.add_argument("--at", metavar="TIME", help=f"{at} this time instead of now: 2027-02-05T18:00")
+        _with_inventory(parser)
+    export = _command(calendar, "export", "calendar.export", "write windows and freezes as an iCalendar file")
+    export.add_argument("-o", "--output", type=Path, required=True, metavar="FILE", help="the file to write")
+    _with_inventory(export)
+    _add_calendar_import(calendar)
+
+
+def _add_calendar_import(calendar: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = _command(
+        calendar, "import", "calendar.import_file", "print the policy for an iCalendar file's events; changes nothing"
+    )
+    parser.add_argument("file", type=Path, help="the iCalendar file")
+    parser.add_argument(
+        "--as",
+        dest="unmarked",
+        choices=("freeze", "window"),
+        default="freeze",
+        help="what events become that no export of yunwei marked (default: %(default)s)",
+    )
+    for word in ("system", "host"):
+        text = f"these events are for this {word} only (may be repeated)"
+        parser.add_argument(f"--{word}", action="append", default=[], metavar=word[0].upper(), help=text)
+    parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="write the policy to this new file instead")
+    _with_inventory(parser)

@@ -37,6 +37,6 @@ def show_list(options: argparse.Namespace) -> int:
 
 def _rows(options: argparse.Namespace) -> list[dict[str, object]]:
     if options.what == "jobs":
-        return [{"job": job.name, "what": job.summary} for job in all_jobs().values()]
+        return [{"job": job.name, "class": job.job_class.value, "what": job.summary} for job in all_jobs().values()]
     estate = policy.load(options.inventory)
     return policy.describe_systems(estate) if options.what == "systems" else policy.describe_hosts(estate)

@@ -1,5 +1,6 @@
-"""Policy as data: systems, sites, schedules, targets, retention and the permissions to delete."""
+"""Policy as data: systems, sites, schedules, targets, retention, the permissions to delete, and the calendar."""
 
+from yunwei.policy.calendar import CalendarRules, Rule
 from yunwei.policy.describe import describe_hosts, describe_systems
 from yunwei.policy.engines import ENGINES, no_driver, supported_engines
 from yunwei.policy.estate import Estate
@@ -12,6 +13,7 @@ from yunwei.policy.system import Item, Retention, System
 
 __all__ = [
     "ENGINES",
+    "CalendarRules",
     "Estate",
     "Host",
     "Item",
@@ -19,6 +21,7 @@ __all__ = [
     "PolicyError",
     "Problem",
     "Retention",
+    "Rule",
     "Schedule",
     "System",
     "describe_hosts",

@@ -9,6 +9,8 @@ from typing import TypeVar
 from yunwei.paths import content_root
 from yunwei.policy import estate_checks
 from yunwei.policy.base import Model
+from yunwei.policy.calendar import CalendarFile, combine
+from yunwei.policy.calendar_checks import check_calendar
 from yunwei.policy.connection_checks import check_connections
 from yunwei.policy.contract import Contract
 from yunwei.policy.draft import Draft
@@ -53,15 +55,20 @@ def examine(inventory: Path | str, today: date | None = None) -> tuple[Policy | 
     problems = list(hosts.problems)
     estate = _read(folder, "policy/estate.yml", Estate, problems)
     contract = _contract(folder, problems)
-    systems = _systems(folder, problems)
+    systems = _folder(folder, "systems", System, problems)
+    if not systems:
+        problems.append(Problem("policy/systems", "", "no system", "at least one file <system>.yml"))
+    calendar = _calendar(folder, problems)
     problems += _cross_check(hosts, estate, contract, systems, today)
+    problems += check_calendar(calendar, {Path(draft.file).stem for draft in systems}, hosts.hosts)
     ordered = sorted(set(problems), key=lambda problem: (problem.file, problem.path, problem.found))
     models = [draft.model for draft in systems if draft.model is not None]
     if estate.model is None or len(models) < len(systems):
         return None, ordered
     by_id = {model.id: model for model in sorted(models, key=lambda model: model.id)}
     by_name = dict(sorted(hosts.hosts.items()))
-    return Policy(folder, estate.model, by_id, by_name, contract.model if contract else None), ordered
+    rules = combine([(draft.file, draft.model) for draft in calendar if draft.model is not None])
+    return Policy(folder, estate.model, by_id, by_name, contract.model if contract else None, rules), ordered
 
 
 def _cross_check(
@@ -103,16 +110,23 @@ def _contract(folder: Path, problems: list[Problem]) -> Draft[Contract] | None:
     return None
 
 
-def _systems(folder: Path, problems: list[Problem]) -> list[Draft[System]]:
-    below = folder / "policy" / "systems"
-    files = sorted(below.iterdir()) if below.is_dir() else []
+def _calendar(folder: Path, problems: list[Problem]) -> list[Draft[CalendarFile]]:
+    drafts = _folder(folder, "calendar", CalendarFile, problems)
+    if not any(draft.content.get("windows") for draft in drafts):
+        allowed = "a file below policy/calendar with at least one of `windows`"
+        hint = "Without one no disruptive work may begin; copy policy/calendar from inventories/example."
+        problems.append(Problem("policy/calendar", "", "no window", allowed, hint, stops=False))
+    return drafts
+
+
+def _folder(folder: Path, name: str, model: type[Shape], problems: list[Problem]) -> list[Draft[Shape]]:
+    """Read every file below `policy/<name>/`; one that would be skipped is a problem."""
+    below = folder / "policy" / name
     drafts = []
-    for file in files:
+    for file in sorted(below.iterdir()) if below.is_dir() else []:
         shown_as = str(file.relative_to(folder))
         if file.suffix == ".yml" and not file.name.startswith("."):
-            drafts.append(_read(folder, shown_as, System, problems))
-        elif file.suffix in (".yaml", ".json"):
+            drafts.append(_read(folder, shown_as, model, problems))
+        elif file.suffix in (".yaml", ".json", ".ics"):
             problems.append(Problem(shown_as, "", "a file that would be skipped", "files that end in .yml"))
-    if not drafts:
-        problems.append(Problem("policy/systems", "", "no system", "at least one file <system>.yml"))
     return drafts

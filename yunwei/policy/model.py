@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from yunwei.errors import UsageError
+from yunwei.policy.calendar import CalendarRules
 from yunwei.policy.contract import Contract
 from yunwei.policy.estate import Estate
 from yunwei.policy.inventory import Host
@@ -22,7 +23,8 @@ class Policy:
     estate: Estate
     systems: dict[str, System]
     hosts: dict[str, Host]
-    contract: Contract | None = None
+    contract: Contract | None
+    calendar: CalendarRules
 
     def system(self, name: str) -> System:
         """Return a system.
