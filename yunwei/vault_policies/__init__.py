@@ -20,6 +20,7 @@ SAME_IDENTITY: Mapping[str, str] = {
     "drill-restore": "drill",
     "recover-system": "recover",
     "list-backups": "verify-backups",
+    "inspect-backup-sites": "inspect",
 }
 _FROM_SITE: Mapping[str, tuple[str, ...]] = {
     "local": ("repository-local", "local-read"),
@@ -51,6 +52,8 @@ def secret_names(job: str, source_hosts: Sequence[str], site: str) -> list[str]:
         return ["repository-local", "repository-miyun", "miyun-append"]
     if job == "retire-backups":
         return ["repository-local"]
+    if job == "inspect-backup-sites":
+        return ["local-read" if site == "local" else "miyun-read"]
     return list(_FROM_SITE[site])
 
 

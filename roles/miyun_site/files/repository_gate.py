@@ -1,8 +1,9 @@
 #!/usr/bin/python3
-"""The forced command in front of a restic repository: append to it, read it, or ask for a signed receipt; nothing else.
+"""The forced command in front of a restic repository: append to it, read it, or ask about it; nothing else.
 
 The line in `authorized_keys` names mode, system and folder; the caller's words (SSH_ORIGINAL_COMMAND) only choose
-between the repository protocol and the receipt. Standard library only.
+between the repository protocol and one question: an appender's for a signed receipt, a reader's for an inspection.
+Standard library only.
 """
 
 import os
@@ -10,6 +11,7 @@ import re
 import sys
 
 SIGNER = ["/usr/bin/sudo", "-n", "-u", "miyun-sign", "/usr/libexec/yunwei/miyun_receipt.py"]
+FACTS = ["/usr/libexec/yunwei/site_facts.py"]
 MODES = {"append": ["--append-only"], "read": []}
 SYSTEM = re.compile(r"^[a-z][a-z0-9_]{0,40}$")
 
@@ -42,8 +44,10 @@ def main(arguments):
         command = repository_command(mode, folder)
     elif asked == ["receipt"] and mode == "append":
         command = [*SIGNER, system]
+    elif asked == ["inspect"] and mode == "read":
+        command = [*FACTS, system, folder]
     else:
-        refuse("allowed are the repository protocol and, for an appender, `receipt`")
+        refuse("allowed are the repository protocol, `receipt` for an appender and `inspect` for a reader")
     os.umask(0o027)
     os.chdir("/")
     os.execve(command[0], command, {"PATH": "/usr/bin:/bin", "LANG": "C", "HOME": "/nonexistent"})
