@@ -46,11 +46,11 @@ class _Account(paramiko.ServerInterface):
             capture_output=True,
             check=False,
         )
-        with contextlib.suppress(OSError):  # a caller that had enough is gone
+        with contextlib.suppress(OSError, EOFError, paramiko.SSHException):  # a caller that had enough is gone
             channel.sendall(done.stdout)
             channel.sendall_stderr(done.stderr)
             channel.send_exit_status(done.returncode)
-        channel.close()
+            channel.close()
 
 
 class ForcedSsh:

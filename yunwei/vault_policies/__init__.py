@@ -52,7 +52,7 @@ def secret_names(job: str, source_hosts: Sequence[str], site: str) -> list[str]:
         return ["repository-local", "repository-miyun", "miyun-append"]
     if job == "retire-backups":
         return ["repository-local"]
-    if job == "inspect-backup-sites":
+    if SAME_IDENTITY.get(job, job) == "inspect":
         return ["local-read" if site == "local" else "miyun-read"]
     return list(_FROM_SITE[site])
 

@@ -5,7 +5,7 @@ import json
 import pytest
 
 ACCOUNTS = ("miyun-append", "miyun-read")
-PROGRAMS = ("repository_gate.py", "miyun_receipt.py")
+PROGRAMS = ("repository_gate.py", "miyun_receipt.py", "site_facts.py")
 
 
 @pytest.mark.parametrize("name", PROGRAMS)
@@ -52,6 +52,19 @@ def test_the_signing_key_is_the_signer_s_alone(host):
         key = host.file("/var/lib/miyun-sign/receipt_key")
         assert (key.user, key.mode) == ("miyun-sign", 0o600)
         assert host.run("sudo -n -u miyun-append cat /var/lib/miyun-sign/receipt_key").rc != 0
+
+
+def test_the_reader_answers_an_inspection_and_reads_no_more_than_it_may(host):
+    with host.sudo():
+        stores = host.check_output("find /srv/miyun -mindepth 1 -maxdepth 1 -type d").split()
+        for store in stores:
+            system = store.rpartition("/")[2]
+            program = f"/usr/libexec/yunwei/site_facts.py {system} {store}"
+            facts = json.loads(host.check_output(f"sudo -n -u miyun-read {program}"))
+            assert facts["unread"] == {}
+            assert facts["receipt_key"]["type"] == "ssh-ed25519"
+            assert [account["foreign"] for account in facts["accounts"]] == [0, 0]
+        assert host.run("sudo -n -u miyun-read ls /var/lib/miyun-sign").rc != 0
 
 
 def test_a_receipt_is_signed_where_there_is_a_repository(host):
