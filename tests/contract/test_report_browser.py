@@ -1,4 +1,4 @@
-"""The drill report looked at in a real browser: text is drawn, nothing overflows, it prints on A4."""
+"""The reports looked at in a real browser: text is drawn, nothing overflows, they print on A4."""
 
 import os
 import re
@@ -7,7 +7,9 @@ import pytest
 
 from tests.chromium import Chromium, find_chromium
 from tests.drill_samples import SAMPLES, sample
+from tests.inspection_samples import samples
 from tests.png import dark_share
+from yunwei.report.inspection import render_inspection
 from yunwei.report.render import render_drill
 
 A4_WIDTH = 673  # CSS pixels between the print margins: 210 mm less 2 x 16 mm
@@ -77,6 +79,39 @@ def opened(browser, tmp_path):
         return browser
 
     return open_sample
+
+
+@pytest.fixture(scope="module")
+def inspections(tmp_path_factory):
+    return samples(tmp_path_factory.mktemp("lab"))
+
+
+@pytest.fixture
+def inspected(browser, inspections, tmp_path):
+    def open_inspection(verdict, lang, width, media):
+        path = tmp_path / "inspect.html"
+        path.write_text(render_inspection(inspections[verdict], lang), encoding="utf-8")
+        browser.open(path, width, media)
+        return browser
+
+    return open_inspection
+
+
+@pytest.mark.parametrize("lang", ["zh", "en"])
+@pytest.mark.parametrize("verdict", ["passed", "findings", "could not judge"])
+def test_an_inspection_overflows_neither_screen_nor_paper(inspected, verdict, lang):
+    for width, media in ((SCREEN, "screen"), (A4_WIDTH, "print"), (390, "screen")):
+        page = inspected(verdict, lang, width, media)
+        assert page.run(OVERFLOWING) == [], f"{media} at {width}"
+    assert len(page.requests()) == 1, "a self-contained page asks for nothing but itself"
+    characters, shapes = page.run(f"{SHAPES}(document.body.innerText)")
+    assert shapes == characters
+
+
+@pytest.mark.parametrize("lang", ["zh", "en"])
+def test_an_inspection_in_order_prints_on_one_page_of_a4(inspected, lang):
+    printed = inspected("passed", lang, A4_WIDTH, "print").print()
+    assert len(re.findall(rb"/Type\s*/Page\b", printed)) == 1
 
 
 @pytest.mark.parametrize("lang", ["zh", "en"])

@@ -14,6 +14,7 @@ from yunwei import proofs, runner
 from yunwei.jobs import Job, Proof
 from yunwei.paths import content_root
 from yunwei.remote import Endpoint, RemoteError, connect
+from yunwei.work.pins import pinned_keys
 
 pytestmark = pytest.mark.lab
 
@@ -134,7 +135,8 @@ def test_fabric_refuses(lab, swapped):
     shm = Path(f"/dev/shm/yunwei-lab-{lab.slot}/ssh")
 
     def say_hello(known_hosts: Path) -> str:
-        with connect(Endpoint(_address(lab), "ops", shm / "ops_key", known_hosts)) as connection:
+        address, key = _address(lab), (shm / "ops_key").read_text(encoding="utf-8")
+        with connect(Endpoint(address, "ops", key, pinned_keys(known_hosts, [(address, 22)]))) as connection:
             return str(connection.run("echo hello").stdout).strip()
 
     assert say_hello(shm / "known_hosts") == "hello"

@@ -24,6 +24,7 @@ NEEDED = {
     "release-locks": set(),
     "drill": {"repository-local", "repository-miyun", "miyun-read", "local-read"},
     "verify-backups": {"repository-local", "repository-miyun", "miyun-read", "local-read"},
+    "inspect": {"miyun-read", "local-read"},
     "recover": {"repository-local", "repository-miyun", "miyun-read", "local-read"},
 }
 
@@ -68,6 +69,8 @@ def test_an_identity_signs_but_manages_no_key_and_changes_no_secret(bao: RealVau
         ("sync-to-miyun", "miyun", ["repository-local", "repository-miyun", "miyun-append"]),
         ("drill", "miyun", ["repository-miyun", "miyun-read"]),
         ("recover", "local", ["repository-local", "local-read"]),
+        ("inspect", "miyun", ["miyun-read"]),
+        ("inspect-backup-sites", "local", ["local-read"]),
     ],
 )
 def test_a_run_fetches_no_more_than_its_job_and_site_need(job, site, names):

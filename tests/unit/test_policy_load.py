@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.inventories import MEDIATION, TODAY, InventoryCopy
+from tests.inventories import ESTATE, MEDIATION, TODAY, InventoryCopy
 from yunwei import errors, policy
 
 
@@ -92,3 +92,12 @@ def test_engines_without_a_driver_are_named() -> None:
     assert policy.no_driver("dameng") == "could not judge: no driver for dameng"
     assert policy.no_driver("postgresql") is None
     assert policy.no_driver(None) is None
+
+
+def test_an_inspection_s_limits_have_defaults_and_an_unknown_job_among_them_is_named(lab: InventoryCopy) -> None:
+    assert lab.load().estate.inspection.job_days == {"back-up": 2, "sync-to-miyun": 2}
+    with (lab.folder / ESTATE).open("a", encoding="utf-8") as stream:
+        stream.write("inspection: {job_days: {bakc-up: 2}}\n")
+    problem = lab.only_problem()
+    assert (problem.file, problem.path) == (ESTATE, "inspection.job_days")
+    assert "Did you mean 'back-up'?" in str(problem)

@@ -24,7 +24,7 @@ def places(text):
 
 
 def test_both_languages_say_the_same_things():
-    zh, en = (dict(flat(load_words(lang).texts)) for lang in LANGUAGES)
+    zh, en = (dict(flat(load_words(lang, "inspection").texts)) for lang in LANGUAGES)
     assert sorted(zh) == sorted(en)
     assert {key: places(text) for key, text in zh.items()} == {key: places(text) for key, text in en.items()}
 
@@ -34,7 +34,7 @@ def test_every_text_a_template_or_module_names_exists():
     text = "\n".join(path.read_text(encoding="utf-8") for path in sources)
     named = set(re.findall(r"""\b(?:w|words|units\.words)\(["']([a-z_.]+)["']""", text))
     assert len(named) > 60
-    known = dict(flat(load_words("zh").texts))
+    known = dict(flat(load_words("zh", "inspection").texts))
     assert sorted(named - set(known)) == []
 
 

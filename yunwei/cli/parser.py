@@ -31,6 +31,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_backups(commands)
     _add_drill(commands)
     _add_recover(commands)
+    _add_inspect(commands)
     _add_evidence(commands)
     _add_locks(commands)
     _add_calendar(commands)
@@ -153,17 +154,21 @@ def _add_drill(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     drill.add_argument(
         "--participant", action="append", default=[], metavar="NAME=ROLE", help="who took part, for the report"
     )
-    drill.add_argument(
+    _with_report(drill, "drill")
+    _with_inventory(drill)
+
+
+def _with_report(parser: argparse.ArgumentParser, name: str) -> None:
+    parser.add_argument(
         "--lang", choices=("zh", "en"), default="zh", help="language of the report (default: %(default)s)"
     )
-    drill.add_argument(
+    parser.add_argument(
         "-o",
         "--output",
         type=Path,
         metavar="DIR",
-        help="folder for drill.json and drill.html (default: in the state folder)",
+        help=f"folder for {name}.json and {name}.html (default: in the state folder)",
     )
-    _with_inventory(drill)
 
 
 def _with_hand_over(parser: argparse.ArgumentParser) -> None:
@@ -196,6 +201,22 @@ def _add_recover(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     )
     _with_hand_over(recover)
     _with_inventory(recover)
+
+
+def _add_inspect(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    inspect = commands.add_parser("inspect", help="inspect what the backups depend on").add_subparsers(
+        metavar="WHAT", required=True
+    )
+    sites = _command(
+        inspect,
+        "backup-sites",
+        "inspection.backup_sites",
+        "look at both sites, hold them against policy, write a report",
+    )
+    sites.add_argument("--site", choices=("local", "miyun"), help="only this site (default: both)")
+    sites.add_argument("--system", action="append", default=[], metavar="S", help="only this system (may be repeated)")
+    _with_report(sites, "inspect")
+    _with_inventory(sites)
 
 
 def _add_evidence(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

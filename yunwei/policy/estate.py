@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import AfterValidator, Field
 
+from yunwei.jobs import all_jobs
 from yunwei.policy.base import AbsolutePath, Model, Name, Port, refuse
 from yunwei.policy.suggest import did_you_mean
 
@@ -20,6 +21,13 @@ def _known_zone(name: str) -> str:
         hint = did_you_mean(name, available_timezones())
         raise refuse(repr(name), "an IANA time zone such as Asia/Shanghai", hint) from None
     return name
+
+
+def _known_jobs(days: dict[str, int]) -> dict[str, int]:
+    for name in days:
+        if name not in all_jobs():
+            raise refuse(repr(name), ", ".join(all_jobs()), did_you_mean(name, all_jobs()))
+    return days
 
 
 class Login(Model):
@@ -56,6 +64,9 @@ class MiyunSite(Model):
     read_user: Name = Field(description="the account whose forced command only reads")
     path: AbsolutePath = Field(description="the folder of the repositories there")
     receipt_public_key_file: AbsolutePath = Field(description="the public key that signs receipts")
+    handed_over_keys: AbsolutePath | None = Field(
+        default=None, description="the folder of the public keys that the site was given: SYSTEM/miyun-append.pub"
+    )
     bandwidth_kib_per_second: int = Field(default=0, ge=0, description="a number of KiB/s, 0 is no limit")
 
 
@@ -80,6 +91,24 @@ class Lock(Model):
     lease_seconds: int = Field(ge=60, le=7 * 86400, description="60 to 604800 seconds")
 
 
+class Inspection(Model):
+    """Beyond which figures an inspection of the backup sites finds something."""
+
+    free_percent: int = Field(default=15, ge=1, le=99, description="1 to 99 percent of a file system that stay free")
+    days_until_full: int = Field(default=90, ge=1, description="days that the free space lasts at the present growth")
+    memory_percent: int = Field(default=10, ge=1, le=99, description="1 to 99 percent of memory that stay available")
+    load_per_cpu: float = Field(default=2.0, gt=0, description="processes waiting for each CPU over 15 minutes")
+    clock_seconds: int = Field(default=5, ge=1, description="seconds between a site's clock and the controller's")
+    lock_seconds: int = Field(default=3600, ge=1, description="seconds; a live restic renews its lock every 5 minutes")
+    host_lock_seconds: int = Field(default=43200, ge=1, description="seconds that one job may be at work on a host")
+    certificate_days: int = Field(default=30, ge=1, description="days that Vault's certificate is still valid")
+    access_key_days: int = Field(default=365, ge=1, description="days after which a key of ours is replaced")
+    site_key_days: int = Field(default=1825, ge=1, description="days after which a host's or receipt key is replaced")
+    job_days: Annotated[dict[str, Annotated[int, Field(ge=1)]], AfterValidator(_known_jobs)] = Field(
+        default={"back-up": 2, "sync-to-miyun": 2}, description="jobs with the days in which each has run"
+    )
+
+
 class Estate(Model):
     """What all systems share."""
 
@@ -90,6 +119,7 @@ class Estate(Model):
     sites: Sites = Field(description="local and miyun")
     drill: Drill = Field(description="hosts, work_dir, reserve_bytes")
     lock: Lock = Field(description="lease_seconds")
+    inspection: Inspection = Field(default=Inspection(), description="thresholds, each with a default")
     production_group: Name = Field(default="production", description="the group that no drill host may be in")
 
     @property

@@ -31,7 +31,7 @@ def render_drill(document: Mapping[str, Any], lang: str = "zh") -> str:
     UsageError for an unknown language.
     """
     drill = check_drill(document)
-    return _environment().get_template("drill.html.j2").render(_context(drill, lang))
+    return environment().get_template("drill.html.j2").render(_context(drill, lang))
 
 
 def render_summary_text(document: Mapping[str, Any], lang: str = "zh") -> str:
@@ -42,7 +42,11 @@ def render_summary_text(document: Mapping[str, Any], lang: str = "zh") -> str:
 
 def write_report(document: Mapping[str, Any], path: Path, lang: str = "zh") -> None:
     """Write the page to a path, whole or not at all; raises as `render_drill`, and OSError."""
-    page = render_drill(document, lang)
+    write_page(render_drill(document, lang), path)
+
+
+def write_page(page: str, path: Path) -> None:
+    """Write a text to a path, whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
     new = path.with_name(f".{path.name}.new")
     try:
@@ -99,7 +103,7 @@ def _item_label(item: str, units: Units) -> str:
 
 
 @cache
-def _environment() -> Environment:
+def environment() -> Environment:
     """Return the templates' environment: escaping on, unknown names refused, hidden characters shown."""
     environment = Environment(
         loader=PackageLoader("yunwei.report"),

@@ -21,6 +21,7 @@ SAME_IDENTITY: Mapping[str, str] = {
     "recover-system": "recover",
     "list-backups": "verify-backups",
     "list-heads": "verify-backups",
+    "inspect-backup-sites": "inspect",
 }
 _FROM_SITE: Mapping[str, tuple[str, ...]] = {
     "local": ("repository-local", "local-read"),
@@ -54,6 +55,8 @@ def secret_names(job: str, source_hosts: Sequence[str], site: str) -> list[str]:
         return ["repository-local"]
     if job == "release-locks":
         return []
+    if SAME_IDENTITY.get(job, job) == "inspect":
+        return ["local-read" if site == "local" else "miyun-read"]
     return list(_FROM_SITE[site])
 
 

@@ -34,6 +34,7 @@ def test_every_reading_key_is_tied_to_the_gate(host):
         assert line.startswith('restrict,command="/usr/libexec/yunwei/repository_gate.py read ')
 
 
-def test_the_gate_is_root_s(host):
-    gate = host.file("/usr/libexec/yunwei/repository_gate.py")
-    assert (gate.user, gate.group, gate.mode) == ("root", "root", 0o755)
+@pytest.mark.parametrize("name", ["repository_gate.py", "site_facts.py"])
+def test_the_gate_and_what_answers_inspections_are_root_s(host, name):
+    program = host.file(f"/usr/libexec/yunwei/{name}")
+    assert (program.user, program.group, program.mode) == ("root", "root", 0o755)

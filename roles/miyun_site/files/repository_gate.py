@@ -1,8 +1,9 @@
 #!/usr/bin/python3
-"""The forced command in front of a restic repository: append to it, read it, have something signed; nothing else.
+"""The forced command in front of a restic repository: append to it, read it, have something signed, ask about it.
 
 The line in `authorized_keys` names mode, system and folder; the caller's words (SSH_ORIGINAL_COMMAND) only choose
-between the repository protocol, the receipt, and the list of the ledger's heads. Standard library only.
+between the repository protocol and one question: an appender's for a signed receipt or head, a reader's for the list
+of heads or an inspection. Nothing else is possible. Standard library only.
 """
 
 import os
@@ -12,6 +13,7 @@ import sys
 SIGNER = ["/usr/bin/sudo", "-n", "-u", "miyun-sign"]
 RECEIPT, HEAD = "/usr/libexec/yunwei/miyun_receipt.py", "/usr/libexec/yunwei/miyun_head.py"
 HEADS = "/srv/miyun_heads"
+FACTS = ["/usr/libexec/yunwei/site_facts.py"]
 MODES = {"append": ["--append-only"], "read": []}
 SYSTEM = re.compile(r"^[a-z][a-z0-9_]{0,40}$")
 
@@ -54,9 +56,12 @@ def main(arguments):
         command = [*SIGNER, HEAD, system, *asked[1:]]
     elif asked == ["heads"] and mode == "read":
         command = heads_command(system)
+    elif asked == ["inspect"] and mode == "read":
+        command = [*FACTS, system, folder]
     else:
         refuse(
-            "allowed are the repository protocol; for an appender `receipt` and `head COUNT HASH`; for a reader `heads`"
+            "allowed are the repository protocol; for an appender `receipt` and `head COUNT HASH`; for a reader `heads` "
+            "and `inspect`"
         )
     os.umask(0o027)
     os.chdir("/")

@@ -6,7 +6,7 @@ import pytest
 
 ACCOUNTS = ("miyun-append", "miyun-read")
 SIGNING = ("miyun_receipt.py", "miyun_head.py")
-PROGRAMS = ("repository_gate.py", *SIGNING)
+PROGRAMS = ("repository_gate.py", "site_facts.py", *SIGNING)
 
 
 @pytest.mark.parametrize("name", PROGRAMS)
@@ -63,6 +63,19 @@ def test_only_the_signer_writes_the_heads(host):
         assert [line for line in lists if not line.startswith("miyun-sign 640 ")] == []
         for account in ACCOUNTS:
             assert host.run(f"sudo -n -u {account} touch /srv/miyun_heads/probe").rc != 0
+
+
+def test_the_reader_answers_an_inspection_and_reads_no_more_than_it_may(host):
+    with host.sudo():
+        stores = host.check_output("find /srv/miyun -mindepth 1 -maxdepth 1 -type d").split()
+        for store in stores:
+            system = store.rpartition("/")[2]
+            program = f"/usr/libexec/yunwei/site_facts.py {system} {store}"
+            facts = json.loads(host.check_output(f"sudo -n -u miyun-read {program}"))
+            assert facts["unread"] == {}
+            assert facts["receipt_key"]["type"] == "ssh-ed25519"
+            assert [account["foreign"] for account in facts["accounts"]] == [0, 0]
+        assert host.run("sudo -n -u miyun-read ls /var/lib/miyun-sign").rc != 0
 
 
 def test_a_receipt_is_signed_where_there_is_a_repository(host):

@@ -38,9 +38,17 @@ class Words:
 
 
 @cache
-def load_words(lang: str) -> Words:
-    """Return the texts of `zh` or `en`; raises UsageError for another language."""
+def load_words(lang: str, report: str = "") -> Words:
+    """Return the texts of `zh` or `en`, with those of a report that has a folder of its own under that name.
+
+    Raises UsageError for another language.
+    """
     if lang not in LANGUAGES:
         raise UsageError(f"no report in language {lang!r}; allowed are {' and '.join(LANGUAGES)}")
-    text = resources.files(__package__).joinpath(f"{lang}.yml").read_text(encoding="utf-8")
-    return Words(lang, yaml.safe_load(text))
+    texts = _read(f"{lang}.yml")
+    return Words(lang, {**texts, report: _read(f"{report}/{lang}.yml")} if report else texts)
+
+
+def _read(name: str) -> dict[str, Any]:
+    found: dict[str, Any] = yaml.safe_load(resources.files(__package__).joinpath(name).read_text(encoding="utf-8"))
+    return found
