@@ -45,19 +45,16 @@ def secret_names(job: str, source_hosts: Sequence[str], site: str) -> list[str]:
         source_hosts: the hosts that the system's items are pulled from.
         site: `local` or `miyun`, where a drill, recovery or verification reads.
     """
-    if job == "prepare-hosts":
-        return ["local-read", *(f"source-{host}" for host in source_hosts)]
-    if job == "back-up":
-        return ["repository-local", *(f"source-{host}" for host in source_hosts)]
-    if job == "sync-to-miyun":
-        return ["repository-local", "repository-miyun", "miyun-append"]
-    if job == "retire-backups":
-        return ["repository-local"]
-    if job == "release-locks":
-        return []
-    if SAME_IDENTITY.get(job, job) == "inspect":
-        return ["local-read" if site == "local" else "miyun-read"]
-    return list(_FROM_SITE[site])
+    sources = [f"source-{host}" for host in source_hosts]
+    needs = {
+        "prepare-hosts": ["local-read", *sources],
+        "back-up": ["repository-local", *sources],
+        "sync-to-miyun": ["repository-local", "repository-miyun", "miyun-append"],
+        "retire-backups": ["repository-local"],
+        "release-locks": [],
+        "inspect": ["local-read" if site == "local" else "miyun-read"],
+    }
+    return needs.get(SAME_IDENTITY.get(job, job), list(_FROM_SITE[site]))
 
 
 def render(job: str, system: str, *, mount: str = "yunwei", transit_key: str = "ledger") -> str:

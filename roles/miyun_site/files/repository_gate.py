@@ -60,8 +60,8 @@ def main(arguments):
         command = [*FACTS, system, folder]
     else:
         refuse(
-            "allowed are the repository protocol; for an appender `receipt` and `head COUNT HASH`; for a reader `heads` "
-            "and `inspect`"
+            "allowed are the repository protocol; for an appender `receipt` and `head COUNT HASH`; "
+            "for a reader `heads` and `inspect`"
         )
     os.umask(0o027)
     os.chdir("/")
