@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from yunwei import proofs, runner
-from yunwei.jobs import Job, Proof
+from yunwei.jobs import Job, JobClass, Proof
 from yunwei.paths import content_root
 from yunwei.remote import Endpoint, RemoteError, connect
 from yunwei.work.pins import pinned_keys
@@ -96,7 +96,7 @@ def test_testinfra_refuses(lab, swapped, tmp_path, monkeypatch):
     )
     for module in (proofs, runner):
         monkeypatch.setattr(module, "content_root", lambda: tmp_path)
-    job = Job("sample", "", (Proof("sample", HOST),))
+    job = Job("sample", JobClass.READ_ONLY, "", (Proof("sample", HOST),))
     assert proofs.prove(job, lab.inventory, []).verdict == "passed"
     assert proofs.prove(job, swapped, []).verdict == "could not judge"
 

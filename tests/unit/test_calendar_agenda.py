@@ -23,6 +23,7 @@ RULES = """windows:
 freezes:
   - {name: {zh: 大会, en: meeting}, starts: 2026-10-11T23:00, ends: 2026-10-12T08:00}
   - {name: {zh: 调解周, en: week of mediation}, starts: 2026-10-10, ends: 2026-10-10, systems: [mediation]}
+  - {name: {zh: 调解日, en: day of mediation}, starts: 2026-10-24, ends: 2026-10-24, systems: [mediation]}
 """
 
 
@@ -77,6 +78,12 @@ def test_a_systems_own_lines_and_what_its_shared_host_leaves_of_them(calendar: C
     ]
     alone = lines(calendar, "2026-10-16T12:00", 2, "mediation", "app1")
     assert {line.name.en for line in alone} == {"of a system"}
+
+
+def test_one_systems_freeze_leaves_the_windows_of_all_open(calendar: Calendar) -> None:
+    found = short(calendar, lines(calendar, "2026-10-24T12:00", 1))
+    assert ("open", "10-24T22:00", "10-25T06:00", "weekend") in found
+    assert ("closed", "10-24T20:00", "10-25T00:00", "of a system") in found
 
 
 def test_what_is_called_open_is_what_is_open(calendar: Calendar) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -191,7 +192,7 @@ def test_an_inventory_that_does_not_hold_the_handed_over_key_cannot_judge_it(pol
     site = policy.estate.sites.miyun.model_copy(update={"handed_over_keys": None})
     sites = policy.estate.sites.model_copy(update={"miyun": site})
     estate = policy.estate.model_copy(update={"sites": sites})
-    without = Policy(policy.inventory_dir, estate, policy.systems, policy.hosts)
+    without = replace(policy, estate=estate)
     assert wrong(document(without, [visit("miyun")])) == [("miyun/mediation", "authorized_unset", None)]
 
 

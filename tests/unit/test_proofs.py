@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from yunwei import proofs
-from yunwei.jobs import Job, Proof
+from yunwei.jobs import Job, JobClass, Proof
 
 INVENTORY = """
 all:
@@ -28,7 +28,7 @@ def prove(tmp_path: Path, inventory: Path, monkeypatch: pytest.MonkeyPatch):
         folder.mkdir(parents=True)
         (folder / "test_sample.py").write_text(body, encoding="utf-8")
         monkeypatch.setattr(proofs, "content_root", lambda: tmp_path)
-        return proofs.prove(Job("sample", "", (Proof("sample", group),)), inventory, ["mediation"])
+        return proofs.prove(Job("sample", JobClass.READ_ONLY, "", (Proof("sample", group),)), inventory, ["mediation"])
 
     return run
 
@@ -61,6 +61,6 @@ def test_no_proof_at_all_could_not_be_judged(prove):
 
 
 def test_a_missing_file_could_not_be_judged(inventory):
-    result = proofs.prove(Job("none", "", (Proof("no_such_role", "here"),)), inventory, [])
+    result = proofs.prove(Job("none", JobClass.READ_ONLY, "", (Proof("no_such_role", "here"),)), inventory, [])
     assert result.verdict == "could not judge"
     assert "missing" in result.findings[0].reason
