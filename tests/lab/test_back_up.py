@@ -12,7 +12,7 @@ import pytest
 
 from tests.lab.conftest import Lab
 
-pytestmark = [pytest.mark.lab, pytest.mark.long]
+pytestmark = pytest.mark.lab
 
 SYSTEM = "legalservice"
 DATABASE, FILES = "database:legalservice", "files:portal"

@@ -18,7 +18,7 @@ from yunwei_host import names
 from tests.lab.conftest import Lab
 from tests.lab.forgery import Forger, altered_dump, inside
 
-pytestmark = [pytest.mark.lab, pytest.mark.long]
+pytestmark = pytest.mark.lab
 
 SYSTEM = "legalservice"
 DATABASE, FILES = "database:legalservice", "files:portal"
@@ -103,6 +103,7 @@ def test_passes_from_miyun_with_the_sources_and_the_backup_server_switched_off(l
     assert_empty(lab)
 
 
+@pytest.mark.long
 def test_passes_from_the_local_site_with_files_made_by_python_2(lab):
     passed(lab.json("drill", "--system", SYSTEM, "--site", "local"))
     assert_empty(lab)
@@ -126,6 +127,7 @@ def test_a_table_a_row_a_sequence_an_extension_and_an_index_are_named(lab, forge
     assert document["destroyed"]["ok"]
 
 
+@pytest.mark.long
 def test_a_missing_role_is_named(forger, stranger):
     lines = forger.manifest(DATABASE)
     for line in lines:
@@ -137,6 +139,7 @@ def test_a_missing_role_is_named(forger, stranger):
     assert "role legal_web" in reasons(document)
 
 
+@pytest.mark.long
 def test_a_dump_that_was_cut_is_named(forger, stranger):
     whole = forger.payload(DATABASE)
     forger.forge(DATABASE, forger.manifest(DATABASE), whole[: len(whole) // 2])
@@ -185,6 +188,7 @@ def _hand_on_scratch(lab: Lab, command: str):
         thread.join()
 
 
+@pytest.mark.long
 def test_a_changed_file_mode_is_named(lab, forger, stranger):
     victim = next(line for line in forger.manifest(FILES) if line.get("k") == "f" and line["mode"] == 0o644)
     path = names.decode_name(victim["p"]).decode("ascii")
@@ -194,6 +198,7 @@ def test_a_changed_file_mode_is_named(lab, forger, stranger):
     assert "0666" in reasons(document)[victim["p"]]
 
 
+@pytest.mark.long
 def test_a_flipped_byte_at_the_site_is_named(forger, stranger):
     with forger.damaged_pack():
         document = stranger(1)
@@ -201,6 +206,7 @@ def test_a_flipped_byte_at_the_site_is_named(forger, stranger):
     assert [cause for cause in reasons(document).values() if "the repository is damaged" in cause]
 
 
+@pytest.mark.long
 def test_no_backup_at_all_fails(forger, stranger):
     with forger.hidden("snapshots/*"):
         document = stranger(1)
@@ -208,6 +214,7 @@ def test_no_backup_at_all_fails(forger, stranger):
     assert "no backup at all" in " ".join(reasons(document).values())
 
 
+@pytest.mark.long
 def test_a_missing_manifest_is_named(forger, stranger):
     manifest = forger.newest(DATABASE, "manifest")["id"]
     with forger.hidden(f"snapshots/{manifest}"):
@@ -216,6 +223,7 @@ def test_a_missing_manifest_is_named(forger, stranger):
     assert reasons(document)[DATABASE].startswith("manifest missing")
 
 
+@pytest.mark.long
 def test_a_copy_older_than_its_objective_fails(forger, stranger):
     lines = forger.manifest(DATABASE)
     lines[0]["snapshot_at"] = "2026-01-01T00:00:00Z"
@@ -224,6 +232,7 @@ def test_a_copy_older_than_its_objective_fails(forger, stranger):
     assert (document["verdict"], list(reasons(document))) == ("failed", ["recovery point"])
 
 
+@pytest.mark.long
 def test_a_forged_backup_is_no_backup_for_a_controller_with_its_ledger(lab, forger):
     lines = forger.manifest(DATABASE)
     forger.forge(DATABASE, [*lines, {"t": "table", "schema": "service", "name": "never", "rows": 1, "digest": "1"}])
@@ -232,6 +241,7 @@ def test_a_forged_backup_is_no_backup_for_a_controller_with_its_ledger(lab, forg
     assert document["snapshot"][DATABASE] not in forger.made
 
 
+@pytest.mark.long
 def test_a_second_site_that_is_away_says_nothing_about_the_backup(lab, stranger):
     lab.engine("stop", "-t", "3", "miyun1")
     try:
@@ -252,6 +262,7 @@ def test_a_host_that_is_not_empty_is_refused_and_left_alone(lab):
     assert "not empty" in reasons(document)["/srv/restore/mine"]
 
 
+@pytest.mark.long
 def test_a_host_with_a_database_server_is_refused(lab):
     lab.podman("scratch1", "pg_createcluster", "15", "other", "-p", "5998")
     try:
@@ -261,6 +272,7 @@ def test_a_host_with_a_database_server_is_refused(lab):
     assert "/var/lib/postgresql/15/other" in reasons(document)["database cluster"]
 
 
+@pytest.mark.long
 def test_a_host_that_reaches_production_is_refused(lab):
     """The walls of the lab's network fall for a moment: a listener on scratch1 itself answers as db1 would."""
     hosts = (lab.inventory / "hosts.yml").read_text(encoding="utf-8")
@@ -294,6 +306,7 @@ def test_a_disk_that_fills_half_way_says_nothing_about_the_backup(lab, tmp_path)
     assert document["destroyed"]["ok"]
 
 
+@pytest.mark.long
 def test_a_failed_drill_is_kept_when_asked_and_cleared_when_asked(lab, forger, stranger):
     whole = forger.payload(DATABASE)
     forger.forge(DATABASE, forger.manifest(DATABASE), whole[: len(whole) // 2])

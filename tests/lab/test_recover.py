@@ -7,7 +7,7 @@ import pytest
 from tests.lab.conftest import Lab
 from tests.lab.forgery import inside
 
-pytestmark = [pytest.mark.lab, pytest.mark.long]
+pytestmark = pytest.mark.lab
 
 SYSTEM = "legalservice"
 
@@ -87,6 +87,7 @@ def test_one_table_comes_back_beside_the_living_one(lab):
     psql(lab, SYSTEM, "DROP SCHEMA rescue CASCADE;")
 
 
+@pytest.mark.long
 def test_a_table_that_the_backup_does_not_have_is_refused_with_what_it_has(lab):
     words = ("--to", "db1", "--database", SYSTEM, "--table", "service.nodes", "--into", "rescue")
     assert "service.node," in str(recover(lab, *words, expect=3)["reason"])
@@ -102,6 +103,7 @@ def test_one_file_comes_back_into_a_folder(lab):
     lab.podman("app1", "rm", "-r", "/srv/rescue")
 
 
+@pytest.mark.long
 def test_files_come_back_on_a_host_where_restic_does_not_run(lab):
     """Python 2.7 only: a drill host reads the repository, the controller carries, the host restores and proves."""
     lab.podman("legacy1", "rm", "-rf", "/srv/rescue")
@@ -115,6 +117,7 @@ def test_files_come_back_on_a_host_where_restic_does_not_run(lab):
     lab.podman("legacy1", "rm", "-r", "/srv/rescue")
 
 
+@pytest.mark.long
 def test_a_whole_file_set_comes_back_and_its_service_answers(lab):
     """The service is stopped, the old tree kept beside, the new one proven, the service started and asked."""
     lab.podman("app1", "rm", "-r", "/srv/mediation/bin")

@@ -10,7 +10,7 @@ import pytest
 from tests.lab.conftest import Lab
 from tests.lab.test_back_up import NOW, SYSTEM, _await, _beside, records
 
-pytestmark = [pytest.mark.lab, pytest.mark.long]
+pytestmark = pytest.mark.lab
 
 SYNC = ("run", "sync-to-miyun", "--system", SYSTEM)
 STORE = f"/srv/miyun/{SYSTEM}"
@@ -64,6 +64,7 @@ def test_what_is_copied_is_proven_once_and_only_once(lab, fresh):
     assert far_snapshots(lab) == there
 
 
+@pytest.mark.long
 def test_a_plan_copies_nothing(lab, fresh):
     before = far_snapshots(lab)
     planned = lab.json("plan", *SYNC[1:])
@@ -112,6 +113,7 @@ def test_the_site_is_away_when_the_receipt_is_due(lab, fresh):
     assert unproven(lab) == []
 
 
+@pytest.mark.long
 def test_damage_at_the_site_is_found_and_nothing_new_counts(lab, fresh):
     lab.json(*SYNC)
     lab.json(*NOW)
@@ -130,6 +132,7 @@ def test_damage_at_the_site_is_found_and_nothing_new_counts(lab, fresh):
     lab.json(*SYNC)
 
 
+@pytest.mark.long
 def test_a_killed_module_is_gone_on_with_by_the_same_command(lab, large):
     def kill_it() -> None:
         bytes_flow(lab)
@@ -143,6 +146,7 @@ def test_a_killed_module_is_gone_on_with_by_the_same_command(lab, large):
     assert lab.podman("miyun1", "ls", "-A", f"{STORE}/locks").stdout == ""
 
 
+@pytest.mark.long
 def test_verify_reads_the_copy_back(lab):
     lab.json(*NOW)
     lab.json(*SYNC)
