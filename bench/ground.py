@@ -28,8 +28,10 @@ _ASIDE = "/srv/bench-aside"
 # host: what yunwei keeps there of the system, and what this harness keeps
 _STORES = {
     "backup1": (f"/srv/backup/{SYSTEM}/repo", f"/srv/backup/{SYSTEM}/records", f"/var/cache/yunwei/{SYSTEM}"),
-    "miyun1": tuple(
-        f"/srv/miyun/{SYSTEM}/{name}" for name in ("config", "data", "index", "keys", "locks", "snapshots")
+    "miyun1": (
+        *(f"/srv/miyun/{SYSTEM}/{name}" for name in ("config", "data", "index", "keys", "locks", "snapshots")),
+        # The measurements' own ledger is shorter than the one whose heads lie there.
+        f"/srv/miyun_heads/{SYSTEM}.jsonl",
     ),
 }
 # Each step can be cut off by a kill: what is found of {aside}, .new or .back says where to go on.
