@@ -184,15 +184,16 @@ def test_the_second_site_learns_its_records_from_what_lies_there(world, second):
 
 @pytest.mark.parametrize("site", ["local", "miyun"])
 def test_a_disk_that_fills_is_foretold_at_either_site(world, second, site, monkeypatch):
-    monkeypatch.setattr(retire, "disk_bytes", lambda folder: (30_000, 20_000))
+    monkeypatch.setattr(retire, "disk_bytes", lambda folder: (30_000_000, 20_500_000))
     store = RecordStore(str(world.base / "site-records")) if site == "miyun" else world.store
-    store.keep_usage([[time.time() - age * DAY, 30_000 - age * 1000] for age in range(1, 31)])
+    store.keep_usage([[time.time() - age * DAY, 30_000_000 - age * 1_000_000] for age in range(1, 31)])
     act = second if site == "miyun" else lambda check=False, **more: run(world, check, **more)
     with left_untouched(world.base / "mediation"):
         plan = act(check=True)
     line = plan["items"][-1]
     assert (line["item"], line["status"], plan["verdict"]) == (f"site:{site}", "failed", "failed")
-    assert "full in 20 days (alert at 30): 20000 bytes are free, 1000 more" in what_went_wrong(plan)
+    assert "full in 20 days (alert at 30): 20500000 bytes are free, " in what_went_wrong(plan)
+    assert plan["capacity"]["growth_a_day"] == pytest.approx(1_000_000, rel=0.01)
     assert plan["capacity"]["days_until_full"] == 20
     assert statuses(act()) == ["removed", "removed", "failed"], "told, and all the same removed"
     calm = act(alert_days=10)
