@@ -142,10 +142,6 @@ class Forger:
             inside(self.lab, "miyun1", "sh", "-c", f"mv {away}/* {self.repository}/{folder}/ && rmdir {away}")
 
 
-def _path(item: str, kind: str) -> str:
-    return f"/{item.replace(':', '-')}.{kind}"
-
-
 def altered_dump(lab: Lab, dump: bytes, globals_sql: str, database: str, damage: str) -> bytes:
     """Return a dump of `database` after the SQL of `damage`, made in a passing cluster on db1."""
     psql = ["psql", "-X", "-q", "-p", CLUSTER_PORT, "-v", "ON_ERROR_STOP=1"]

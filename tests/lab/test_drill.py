@@ -148,9 +148,22 @@ def test_a_dump_that_was_cut_is_named(forger, stranger):
     assert next(iter(reasons(document))).startswith(DATABASE)
 
 
-def test_a_missing_file_is_named(forger, stranger):
+@pytest.fixture
+def new_file(lab: Lab):
+    """Return the path of a file that the newest payload holds itself: older files may lie in older payloads."""
+    path = "/srv/portal/new-file"
+    lab.podman("legacy1", "sh", "-c", f"echo new > {path}")
+    try:
+        for job in (("back-up", "--now"), ("sync-to-miyun",)):
+            lab.json("run", *job, "--system", SYSTEM)
+        yield path
+    finally:
+        lab.podman("legacy1", "rm", path)
+
+
+def test_a_missing_file_is_named(forger, stranger, new_file):
     lines = forger.manifest(FILES)
-    victim = next(line["p"] for line in lines if line.get("k") == "f" and line["size"] > 0)
+    (victim,) = [line["p"] for line in lines if line.get("p") == new_file]
     forger.forge(FILES, lines, _tar_without(forger.payload(FILES), names.decode_name(victim)[1:]))
     document = stranger(1)
     assert document["verdict"] == "failed"

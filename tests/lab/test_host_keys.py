@@ -118,7 +118,14 @@ def test_molecule_refuses(lab, swapped, tmp_path):
         return subprocess.run(
             [*command, "converge", "-s", "sample"],
             cwd=project,
-            env={**os.environ, **runner.environment(), "YUNWEI_INVENTORY": str(inventory), "YUNWEI_SYSTEMS": ""},
+            env={
+                **os.environ,
+                **runner.environment(),
+                "YUNWEI_INVENTORY": str(inventory),
+                "YUNWEI_SYSTEMS": "",
+                # By default it is in the home folder, under the project's name, with links that an earlier test left.
+                "MOLECULE_EPHEMERAL_DIRECTORY": str(tmp_path / inventory.name),
+            },
             capture_output=True,
             text=True,
             check=False,
