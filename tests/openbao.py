@@ -6,6 +6,7 @@ Tests take it with the fixture `bao` of `tests/local/conftest.py`.
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import socket
 import subprocess
@@ -28,7 +29,8 @@ from cryptography.x509.oid import NameOID
 from yunwei.vault import VaultClient
 from yunwei.vault_policies import JOBS, identity_policies, policy_name
 
-BINARY = Path(sys.executable).parent / "bao"
+# Beside this Python, or beside the one that it was made from, which ./check has on the path.
+BINARY = shutil.which("bao", path=os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])) or "bao"
 SYSTEMS = ("mediation", "legalservice")
 PASSWORD = "pass-phrase"  # noqa: S105 - of a server that lives as long as the tests
 # A canary of everything that quoting, templates and encodings trip over.
@@ -79,7 +81,7 @@ class RealVault:
     def start(self) -> None:
         """Start the server; the first time it is initialised and unsealed too."""
         log = (self.folder / "server.log").open("ab")
-        command = [str(BINARY), "server", f"-config={self.folder / 'bao.hcl'}"]
+        command = [BINARY, "server", f"-config={self.folder / 'bao.hcl'}"]
         self._process = subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
         log.close()
         self._wait(lambda: self.root.sys.is_initialized() in (True, False))
