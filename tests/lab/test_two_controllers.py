@@ -15,7 +15,7 @@ from tests.lab.conftest import BIN, Lab
 from yunwei.ledger import Ledger
 from yunwei.paths import content_root
 
-pytestmark = pytest.mark.lab
+pytestmark = [pytest.mark.lab, pytest.mark.long]
 
 SYSTEM = "mediation"
 _ACT = "    - name: Pull what is due\n"
