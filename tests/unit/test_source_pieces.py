@@ -6,12 +6,14 @@ import hashlib
 import importlib.util
 import io
 import itertools
+import os
 import tarfile
+import threading
 from types import ModuleType
 
 import pytest
 import source_runner
-from yunwei_host import names
+from yunwei_host import frames, names
 
 
 def _load() -> ModuleType:
@@ -181,3 +183,23 @@ def test_the_program_is_for_old_hosts():
     assert text.startswith("#!/usr/bin/python3\n")
     assert hashlib.sha256(text.encode()).hexdigest()
     assert text.isascii()
+
+
+def test_a_fault_is_told_though_another_thread_is_inside_a_frame():
+    """A listener that takes bytes again after a while hears why the answer ended, not only that it was cut."""
+    reading, writing = os.pipe()
+    answer = source.Answer(writing)
+    answer.open("dump", "mediation")
+    sender = threading.Thread(target=answer.data, args=(b"x" * source.BLOCK,))
+    sender.start()  # the pipe is too small for it
+    while source.select.select([], [writing], [], 0)[1]:
+        pass
+    failing = threading.Thread(target=answer.fail, args=(source.Fault("here", "because", "go on"),))
+    failing.start()
+    failing.join(0.2)  # one that gives up at once has ended by then
+    with pytest.raises(frames.SourceFailedError, match="because"):
+        list(frames.read_frames(reading, frames.Limits(idle_seconds=10)))
+    sender.join()
+    failing.join()
+    os.close(writing)
+    os.close(reading)

@@ -126,7 +126,13 @@ class Answer(object):
 
     def fail(self, fault):
         """End a failed answer with an E frame, if that is still possible; else the cut and the exit code say it."""
-        if self._lock.acquire(False) and not self._broken:  # else a thread waits inside a frame that nobody takes
+        for _ in range(100):  # 5 s for another thread to end its frame: longer, and nobody takes it
+            if self._lock.acquire(False):
+                break
+            time.sleep(0.05)
+        else:
+            return
+        if not self._broken:
             said = {"where": fault.where[:500], "reason": fault.reason[-1000:], "next": fault.next_step[:500]}
             if select.select([], [self.descriptor], [], 5)[1]:  # then there is room for as much as this
                 self.begin()
