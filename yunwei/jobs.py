@@ -31,10 +31,14 @@ class JobClass(StrEnum):
 
 @dataclass(frozen=True)
 class Proof:
-    """A role's testinfra file and the inventory group it is run against."""
+    """A role's testinfra file and the inventory group it is run against.
+
+    `sources_only`: of the group, only hosts that something of the run's systems is pulled from.
+    """
 
     role: str
     group: str
+    sources_only: bool = False
 
 
 @dataclass(frozen=True)
@@ -58,13 +62,13 @@ _JOBS = (
         "prepare-hosts",
         JobClass.ROUTINE,
         "Set source hosts and backup servers up for backups, after a change of policy or for a new host",
-        (Proof("backup_source", "sources"), Proof("backup_server", "backup_servers")),
+        (Proof("backup_source", "sources", sources_only=True), Proof("backup_server", "backup_servers")),
     ),
     Job(
         "back-up",
         JobClass.ROUTINE,
         "Pull databases and files from their hosts into the local repositories and accept what was proven",
-        (Proof("backup_source", "sources"), Proof("backup_pull", "backup_servers")),
+        (Proof("backup_source", "sources", sources_only=True), Proof("backup_pull", "backup_servers")),
     ),
     Job(
         "sync-to-miyun",

@@ -174,10 +174,14 @@ def test_a_first_start_killed_before_the_key_was_kept_costs_vault_only(vault_fol
 def test_a_vault_of_another_state_folder_is_ended_and_every_host_is_stale(vault_folder, tmp_path):
     """A killed run of another checkout leaves one: the port is the machine's, and its storage is not ours to find."""
     words = ["server", f"-config={tmp_path}/elsewhere/lab/{SPARE}/vault/server.hcl"]
-    stranger = subprocess.Popen([sys.executable, "-c", "import signal; signal.pause()", *words])
+    program = "import signal; print('up', flush=True); signal.pause()"
+    stranger = subprocess.Popen([sys.executable, "-c", program, *words], stdout=subprocess.PIPE)
+    assert stranger.stdout
+    assert stranger.stdout.readline() == b"up\n", "from then on its command line can be read"
     before = memory.generation(Slot(SPARE))
     vaultserver.discard_unusable(Slot(SPARE))
-    assert stranger.wait() == -signal.SIGKILL
+    assert stranger.wait(30) == -signal.SIGKILL
+    stranger.stdout.close()
     assert memory.generation(Slot(SPARE)) != before
 
 

@@ -12,7 +12,12 @@ all:
   hosts:
     here: {ansible_connection: local}
     away: {ansible_host: 127.0.0.1, ansible_port: 1, ansible_user: nobody}
+  children:
+    many:
+      vars: {ansible_connection: local}
+      hosts: {one: {}, two: {}, three: {}, four: {}, five: {}}
 """
+LAB = Path(__file__).resolve().parents[2] / "inventories" / "lab"
 
 
 @pytest.fixture
@@ -54,6 +59,28 @@ def test_a_false_proof_fails_and_says_what(prove):
 def test_no_connection_could_not_be_judged(prove):
     result = prove("def test_it(host):\n    assert host.file('/etc/passwd').exists\n", group="away")
     assert result.verdict == "could not judge"
+
+
+def test_every_host_of_a_group_is_proven_once(prove):
+    found = prove("def test_it(host):\n    assert host.backend.get_hostname() != 'three'\n", group="many").findings
+    verdicts = {finding.test: finding.verdict for finding in found}
+    names = ("one", "two", "three", "four", "five")
+    assert len(found) == 5
+    assert verdicts == {f"test_it[ansible://{name}]": "failed" if name == "three" else "passed" for name in names}
+
+
+@pytest.mark.parametrize(
+    ("systems", "hosts"), [(["legalservice"], {"db1", "legacy1"}), (["mediation"], {"app1", "db1"}), ([], set())]
+)
+def test_of_the_sources_only_those_of_the_systems_are_asked(systems, hosts):
+    shares = proofs.shares(Proof("backup_source", "sources", sources_only=True), LAB, systems)
+    assert {name.removeprefix("ansible://") for share in shares for name in share.split(",")} == hosts
+
+
+def test_a_group_without_hosts_could_not_be_judged(prove):
+    result = prove("def test_it(host):\n    pass\n", group="nobody")
+    assert result.verdict == "could not judge"
+    assert "no host in group nobody" in result.findings[0].reason
 
 
 def test_no_proof_at_all_could_not_be_judged(prove):

@@ -57,6 +57,7 @@ class Change:
 def run_arguments(host: Host) -> list[str]:
     """Return podman's arguments for a host, without the labels."""
     arguments = ["--name", host.container, "--hostname", host.name, "--network", host.network, "--ip", host.address]
+    arguments += ["--mac-address", host.hardware_address]
     arguments += ["--systemd=always", "--restart=always", "--cap-add", "NET_ADMIN", *engine.ULIMITS]
     arguments += ["--shm-size", "256m"] if host.name == "db1" else []
     for other in Slot(host.slot).hosts:

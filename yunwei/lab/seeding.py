@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import io
+import os
 import tarfile
 import time
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from yunwei.errors import LabError
+from yunwei.errors import LabError, UsageError
 from yunwei.lab import engine
 from yunwei.lab.topology import Slot
 
@@ -32,7 +33,7 @@ SEEDS = {
     "legacy1": ("legacy1.sh", "files.py"),
 }
 _SCRIPT = """
-export ADDRESS={address} APPLICATION={application}
+export ADDRESS={address} APPLICATION={application} PERCENT={percent}
 rm -f {mark}
 sh -eu /run/yunwei-lab-seed/{script}
 rm -rf /run/yunwei-lab-seed
@@ -49,9 +50,22 @@ def ensure(slot: Slot) -> list[str]:
     return todo
 
 
+def percent() -> int:
+    """Return how much of the full data the lab gets, from YUNWEI_LAB_PERCENT: 5 to 1000, by default 100.
+
+    Bulk rows and bulk files alone grow and shrink; every kind of object and every odd name is always there.
+    Raises UsageError.
+    """
+    text = os.environ.get("YUNWEI_LAB_PERCENT", "100")
+    if not (text.isascii() and text.isdigit() and 5 <= int(text) <= 1000):
+        allowed = "Allowed: a whole number from 5 to 1000"
+        raise UsageError(f"YUNWEI_LAB_PERCENT is '{text}'. {allowed}. Correct or unset it.")
+    return int(text)
+
+
 def digest(name: str) -> str:
     """Return the digest of everything that seeds one host."""
-    total = hashlib.sha256()
+    total = hashlib.sha256(str(percent()).encode("ascii"))
     for file in SEEDS[name]:
         total.update(hashlib.sha256((_FOLDER / file).read_bytes()).digest())
     return total.hexdigest()[:16]
@@ -85,6 +99,7 @@ def _seed(slot: Slot, name: str) -> None:
     script = _SCRIPT.format(
         address=slot.host("db1").address,
         application=slot.host("app1").address,
+        percent=percent(),
         script=SEEDS[name][0],
         digest=digest(name),
         mark=_MARK,

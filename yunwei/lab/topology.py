@@ -41,6 +41,11 @@ class Host:
         return f"yunwei-{self.slot}-{self.name}"
 
     @property
+    def hardware_address(self) -> str:
+        """The host's own MAC: one drawn anew at each start would be learnt by others only after 8 s of silence."""
+        return "02:00:" + ":".join(f"{part:02x}" for part in ipaddress.IPv4Address(self.address).packed)
+
+    @property
     def python(self) -> str:
         """Path of the only Python that the host has."""
         return "/usr/bin/python2.7" if self.image == "bullseye" else "/usr/bin/python3"

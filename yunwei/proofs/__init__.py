@@ -8,15 +8,19 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from yunwei import policy
 from yunwei.jobs import Job, Proof
 from yunwei.paths import content_root
+from yunwei.policy.inventory import read_inventory
 from yunwei.runner import environment, inventory_source
 
+_AT_ONCE = 4
 PASSED, FAILED, COULD_NOT_JUDGE = "passed", "failed", "could not judge"
 
 
@@ -55,21 +59,35 @@ def prove(job: Job, inventory: Path, systems: Sequence[str], as_of: datetime | N
 
     `as_of` is the aware time at which the job began, by default now: what has fallen due since is not asked for.
     """
-    findings: list[Finding] = []
     settings = _environment(inventory, systems, as_of or datetime.now(UTC))
-    for proof in job.proofs:
-        findings.extend(_prove_role(proof, inventory, settings))
-    return ProofResult(tuple(findings))
+    todo = [(proof, share) for proof in job.proofs for share in shares(proof, inventory, systems) or [""]]
+    with ThreadPoolExecutor(max_workers=_AT_ONCE) as pool:
+        found = pool.map(lambda share: _prove_role(share[0], share[1], inventory, settings), todo)
+        return ProofResult(tuple(finding for findings in found for finding in findings))
 
 
-def _prove_role(proof: Proof, inventory: Path, settings: Mapping[str, str]) -> list[Finding]:
+def shares(proof: Proof, inventory: Path, systems: Sequence[str]) -> list[str]:
+    """Return a proof's hosts, dealt out to as many pytest runs as go on at once; each share as testinfra takes it."""
+    folder = inventory.parent if inventory.is_file() else inventory
+    hosts = [host.name for host in read_inventory(folder).hosts.values() if proof.group in (host.name, *host.groups)]
+    if proof.sources_only:
+        known = policy.load(inventory)
+        sources = {item.host for system in systems for item in known.system(system).items()}
+        hosts = [name for name in hosts if name in sources]
+    dealt = [hosts[number::_AT_ONCE] for number in range(min(_AT_ONCE, len(hosts)))]
+    return [",".join(f"ansible://{name}" for name in share) for share in dealt]
+
+
+def _prove_role(proof: Proof, hosts: str, inventory: Path, settings: Mapping[str, str]) -> list[Finding]:
     test_file = content_root() / "roles" / proof.role / "verify" / f"test_{proof.role}.py"
     if not test_file.is_file():
         return [Finding(proof.role, "", COULD_NOT_JUDGE, f"{test_file} is missing")]
+    if not hosts:
+        return [Finding(proof.role, "", COULD_NOT_JUDGE, f"there is no host in group {proof.group} to look at")]
     with tempfile.TemporaryDirectory(prefix="yunwei-proof-") as folder:
         outcomes = Path(folder) / "outcomes.json"
         done = subprocess.run(
-            _command(test_file, proof.group, inventory),
+            _command(test_file, hosts, inventory),
             env={**settings, "YUNWEI_PROOF_OUTCOMES": str(outcomes)},
             cwd=folder,
             capture_output=True,
@@ -79,11 +97,11 @@ def _prove_role(proof: Proof, inventory: Path, settings: Mapping[str, str]) -> l
         return _findings(proof.role, outcomes, done.stdout + done.stderr)
 
 
-def _command(test_file: Path, group: str, inventory: Path) -> list[str]:
+def _command(test_file: Path, hosts: str, inventory: Path) -> list[str]:
     return [
         *(sys.executable, "-m", "pytest", str(test_file), "-q", "-p", "no:cacheprovider", "-p", "yunwei.proofs.plugin"),
         *("-c", os.devnull, f"--rootdir={content_root()}"),
-        *(f"--hosts=ansible://{group}", f"--ansible-inventory={inventory_source(inventory)}"),
+        *(f"--hosts={hosts}", f"--ansible-inventory={inventory_source(inventory)}"),
     ]
 
 

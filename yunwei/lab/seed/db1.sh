@@ -1,5 +1,6 @@
 # Makes the cluster of db1 and both databases; run on db1 as root, with the SQL files beside it.
 # ADDRESS is db1's own address, APPLICATION that of app1: nobody else gets a line in pg_hba.conf.
+# PERCENT of the full number of rows is made where there are many.
 here=$(dirname "$0")
 if ! pg_lsclusters -h | grep -q '^15 *main '; then
     pg_createcluster 15 main --locale C.UTF-8 --encoding UTF8 > /dev/null
@@ -14,7 +15,7 @@ grep -q 'mediation_app' $hba || echo "host mediation mediation_app $APPLICATION/
 systemctl enable --quiet postgresql.service
 systemctl restart postgresql@15-main.service
 
-as_postgres() { runuser -u postgres -- psql --no-psqlrc --quiet --output /dev/null "$@"; }
+as_postgres() { runuser -u postgres -- psql --no-psqlrc --quiet --output /dev/null --set percent="$PERCENT" "$@"; }
 as_postgres -d postgres < "$here/roles.sql"
 make_database() {
     as_postgres -d postgres -c "SET client_min_messages = warning" -c "DROP DATABASE IF EXISTS $1 WITH (FORCE)"

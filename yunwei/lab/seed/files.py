@@ -201,12 +201,13 @@ def make(root, user, count, largest):
 
 
 def main(kind):
-    """Make the tree of one system."""
+    """Make the tree of one system; $PERCENT of the full number of ordinary files and of the large one's megabytes."""
+    percent = int(os.environ["PERCENT"])
     if kind == "mediation":
-        make(b"/srv/mediation", "mediation", 10000, 6000)
-        large(b"/srv/mediation", account("mediation"), 110)
+        make(b"/srv/mediation", "mediation", 10000 * percent // 100, 6000)
+        large(b"/srv/mediation", account("mediation"), 110 * percent // 100)
     else:
-        make(b"/srv/portal", "portal", 1000, 9000)
+        make(b"/srv/portal", "portal", 1000 * percent // 100, 9000)
 
 
 if __name__ == "__main__":

@@ -39,7 +39,7 @@ SELECT 10 + i % 300, (ARRAY['东城', '西城', '密云', '延庆'])[1 + i % 4],
        '咨询第' || i || '号：' || (ARRAY['劳动合同', '房屋租赁', '交通事故', '遗产继承'])[1 + i % 4] || '如何办理？',
        CASE WHEN i % 3 > 0 THEN '答复：' || encode(sha384(int8send(i)), 'base64') END,
        sha512(int8send(i)) || sha256(int8send(-i))
-FROM generate_series(1::bigint, 90000) AS i;
+FROM generate_series(1::bigint, 90000 * :percent / 100) AS i;
 ALTER TABLE service.question ADD PRIMARY KEY (id, district);
 CREATE INDEX question_body ON service.question USING gin (to_tsvector('simple', body)) WHERE answer IS NULL;
 

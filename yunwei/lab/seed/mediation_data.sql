@@ -1,4 +1,4 @@
--- Rows of the people's mediation system: the same on every run, of real size, hard to compress.
+-- Rows of the people's mediation system: the same on every run, of real size at 100 percent, hard to compress.
 \set ON_ERROR_STOP on
 SET client_min_messages = warning;
 SET synchronous_commit = off;
@@ -54,7 +54,7 @@ SELECT '(' || (2023 + i % 3) || ')京调' || i,
        jsonb_build_object('来源', mediation.pick('{窗口,热线,网络}', i), 'no', i, 'sha', encode(sha224(int8send(i)), 'hex')),
        CASE WHEN i % 4 = 0 THEN format('{"n":%s.0, "n":%s.00}', i, i)::json END,
        CASE WHEN i % 2 = 0 THEN sha512(int8send(-i)) END
-FROM generate_series(1::bigint, 130000) AS i;
+FROM generate_series(1::bigint, 130000 * :percent / 100) AS i;
 
 INSERT INTO mediation.attachment (case_id, case_filed_at, file_name, content)
 SELECT id, filed_at, '附件 ' || case_no || '.pdf',
@@ -70,7 +70,7 @@ SELECT '第' || i % 50 || '司法所', date '2024-01-01' + (i % 900)::int, CASE 
        mediation.pick('{张三,李四,王五,赵六,"O''Neil","Müller","ﷺ","𠮷田"}', i),
        mediation.pick('{已当场答复,转相关部门办理,告知诉讼途径,预约下次调解,不予受理并说明理由}', i * 3),
        encode(sha512(int8send(i)), 'base64')
-FROM generate_series(1::bigint, 320000) AS i;
+FROM generate_series(1::bigint, 320000 * :percent / 100) AS i;
 INSERT INTO grassroots.hotline (office, happened, note, caller, seconds)
 SELECT '热线', date '2025-01-01' + (i % 300)::int, NULL, '1' || 3000000000 + i * 7, (i % 3600)::int
 FROM generate_series(1::bigint, 20000) AS i;
