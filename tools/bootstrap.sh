@@ -10,7 +10,7 @@ base_packages=(
   mmdebstrap
 )
 check_packages=(
-  chromium fonts-noto-cjk poppler-utils
+  chromium fonts-noto-cjk poppler-utils gcc libc6-dev
   postgresql-15 restic rclone shellcheck
 )
 

@@ -61,10 +61,10 @@ def false_pg_dump(lab: Lab, script: str) -> Iterator[None]:
 
 DUMPS = {
     "early": ("echo 'pg_dump: error: no such thing' >&2; exit 1", "no such thing"),
-    "midway": ("{ $REAL \"$@\"; } | head -c 5000000; echo 'pg_dump: error: gone' >&2; exit 1", "gone"),
-    "killed midway": ('{ $REAL "$@"; } | head -c 5000000; kill -9 $$', "pg_dump"),
+    "midway": ("{ $REAL \"$@\"; } | head -c 1000000; echo 'pg_dump: error: gone' >&2; exit 1", "gone"),
+    "killed midway": ('{ $REAL "$@"; } | head -c 1000000; kill -9 $$', "pg_dump"),
     "at its last byte, saying that all is well": ('$REAL "$@" | head -c -1; exit 0', "cannot be read to its end"),
-    "after a fifth, saying that all is well": ('$REAL "$@" | head -c 6000000; exit 0', "cannot be read to its end"),
+    "after a fifth, saying that all is well": ('$REAL "$@" | head -c 700000; exit 0', "cannot be read to its end"),
 }
 
 

@@ -15,7 +15,7 @@ import pytest
 
 from yunwei import lab
 from yunwei.errors import LabError
-from yunwei.lab import engine, hosts, images, keys, load, vaultserver
+from yunwei.lab import engine, hosts, images, keys, load, seeding, vaultserver
 from yunwei.lab.topology import MIYUN_ADMIN_USER, OPS_USER, Slot
 
 pytestmark = pytest.mark.lab
@@ -214,7 +214,7 @@ def test_the_application_needs_its_database(tmp_path):
 
 SEED_FACTS = """
 SELECT to_json(facts) FROM (
-SELECT (SELECT sum(pg_table_size(c.oid)) >= 300 * 1024 * 1024
+SELECT (SELECT sum(pg_table_size(c.oid)) >= {percent} * 3 * 1024 * 1024
         FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = relnamespace
         WHERE relkind = 'r' AND nspname IN ('mediation', 'grassroots', 'audit', 'Archive 2025')) AS large,
        (SELECT count(*) > 50 FROM pg_largeobject_metadata) AS large_objects,
@@ -243,11 +243,12 @@ def test_the_data_is_real_work_for_a_restore():
         "-d",
         "mediation",
     ]
-    row = json.loads(_podman(*words, "-Atc", SEED_FACTS))
+    percent = seeding.percent()
+    row = json.loads(_podman(*words, "-Atc", SEED_FACTS.format(percent=percent)))
     assert row == dict.fromkeys(row, True)
     files = int(_ssh("app1", "sudo find /srv/mediation -type f | wc -l").stdout)
-    large = int(_ssh("app1", "sudo find /srv/mediation -type f -size +100M | wc -l").stdout)
-    assert (files >= 10000, large) == (True, 1)
+    large = int(_ssh("app1", f"sudo find /srv/mediation -type f -size +{percent}M | wc -l").stdout)
+    assert (files >= 100 * percent, large) == (True, 1)
 
 
 def test_the_writing_load_writes_and_ends():

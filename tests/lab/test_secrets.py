@@ -3,41 +3,32 @@
 from __future__ import annotations
 
 import subprocess
+import tempfile
+from pathlib import Path
 
 import pytest
 
+from tests.leaks import forms, read_secrets
 from yunwei import policy
 from yunwei.paths import state_dir
-from yunwei.vault import VaultClient
 
 pytestmark = pytest.mark.lab
 
 HOSTS = ("app1", "db1", "legacy1", "backup1", "scratch1", "miyun1")
-PLACES = "/etc /home /root /run /srv/backup /srv/restore /tmp /var/lib/yunwei-source /var/log /var/tmp /dev/shm"
+PLACES = "/etc /home /root /run /srv/backup /srv/restore /tmp /var/cache /var/crash /var/lib /var/log /var/tmp /dev/shm"
 SEARCH = f"""cat > /dev/shm/wanted
 journalctl --no-pager 2> /dev/null | grep -cFf /dev/shm/wanted
 grep -rlaFf /dev/shm/wanted --exclude=wanted {PLACES} 2> /dev/null
 rm /dev/shm/wanted"""
-NAMES = ("repository-local", "repository-miyun", "miyun-append", "miyun-read", "local-read")
+HOME = Path.home()
+CONTROLLER = (state_dir(), HOME / ".ansible", HOME / ".cache", *Path(tempfile.gettempdir()).glob("*ansible*"))
 
 
 @pytest.fixture(scope="module")
 def secrets(lab) -> list[str]:
-    """Return every password, and of every private key a line of its middle."""
-    known = policy.load(lab.inventory)
-    vault = VaultClient(known.estate.vault)
-    vault.login()
-    try:
-        found = [vault.read(path) for path in _paths(known)]
-    finally:
-        vault.revoke()
-    values = [value for one in found for name, value in one.items() if name != "public_key"]
-    return [value.splitlines()[len(value.splitlines()) // 2] for value in values]
-
-
-def _paths(known: policy.Policy) -> list[str]:
-    own = [(system.id, f"source-{item.host}") for system in known.systems.values() for item in system.items()]
-    return sorted({f"systems/{system}/{name}" for system, name in own + [(s, n) for s in known.systems for n in NAMES]})
+    """Return every form in which a secret may lie somewhere."""
+    found = {form for secret in read_secrets(policy.load(lab.inventory)) for form in forms(secret)}
+    return sorted(form.decode() for form in found)
 
 
 def _search(secrets: list[str], *command: str) -> subprocess.CompletedProcess[str]:
@@ -50,7 +41,9 @@ def test_the_search_finds_a_secret_that_is_there(secrets, tmp_path):
 
 
 def test_nothing_is_left_on_the_controller(secrets):
-    assert _search(secrets, "grep", "-rlaFf", "/dev/stdin", str(state_dir())).stdout == ""
+    places = [str(place) for place in CONTROLLER if place.exists()]
+    assert str(state_dir()) in places
+    assert _search(secrets, "grep", "-rlaFf", "/dev/stdin", *places).stdout == ""
 
 
 @pytest.mark.parametrize("host", HOSTS)

@@ -140,8 +140,10 @@ def _kept_or_new(vault: VaultApi, path: str, kind: str) -> dict[str, str]:
 
 
 def _new_secret(path: str, kind: str) -> dict[str, str]:
+    """Return a key pair, or a password with everything in it that a shell, a template or a parser may trip over."""
     if kind == "password":
-        return {"password": secrets.token_urlsafe(32)}
+        first, last = secrets.token_urlsafe(24), secrets.token_urlsafe(24)
+        return {"password": f"{first}'\"$HOME `id` {{{{ 7 * 7 }}}}\n密云 \\ %s{last}"}
     private, public = keys.generate(path.replace("/", "-"))
     return {"private_key": private, "public_key": public}
 

@@ -1,0 +1,83 @@
+"""No secret is an argument or in the environment of any program that any job starts, anywhere. Runs late."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.lab.conftest import Lab
+from tests.leaks import forms, read_secrets
+from yunwei import policy
+from yunwei.jobs import all_jobs
+
+pytestmark = pytest.mark.lab
+
+SYSTEM = "legalservice"
+SOURCE = Path(__file__).resolve().parents[1] / "fixtures" / "exec_trace.c"
+FOLDER = Path("/run/yunwei-exec-trace")
+LIBRARY, TRACE = FOLDER / "trace.so", FOLDER / "trace"
+HOSTS = ("app1", "db1", "legacy1", "backup1", "scratch1", "miyun1")
+RESCUE = ("--to", "db1", "--database", SYSTEM, "--table", "service.node", "--into", "traced")
+JOBS = {
+    "prepare-hosts": ("run", "prepare-hosts"),
+    "back-up": ("run", "back-up", "--now", "--system", SYSTEM),
+    "sync-to-miyun": ("run", "sync-to-miyun", "--system", SYSTEM),
+    "retire-backups": ("run", "retire-backups", "--system", SYSTEM),
+    "list-backups": ("backups", "list", "--system", SYSTEM),
+    "list-heads": ("evidence", "witness", "-o", str(FOLDER / "heads")),
+    "verify-backups": ("backups", "verify", "--system", SYSTEM, "--part", "1/2"),
+    "drill-restore": ("drill", "--system", SYSTEM),
+    "recover-system": ("recover", "--system", SYSTEM, *RESCUE),
+}
+# What must be among the programs seen, or the trace is blind there.
+SEEN = {
+    "controller": (b"ansible-playbook", b"ssh"),
+    "app1": (b"sudo",),
+    "db1": (b"pg_dump", b"sudo", b"psql"),
+    "legacy1": (b"python2.7", b"sudo"),
+    "backup1": (b"restic", b"ssh", b"rclone"),
+    "scratch1": (b"restic", b"pg_restore", b"initdb"),
+    "miyun1": (b"rclone",),
+}
+
+
+@pytest.fixture(scope="module")
+def trace(lab: Lab) -> Iterator[dict[str, bytes]]:
+    """Return what every program was started with while each job ran once, by place."""
+    FOLDER.mkdir(mode=0o755, exist_ok=True)
+    build = ("gcc", "-shared", "-fPIC", "-O2", "-fno-stack-protector", f'-DTRACE_FILE="{TRACE}"', "-o", LIBRARY, SOURCE)
+    subprocess.run(build, check=True)
+    TRACE.write_bytes(b"")
+    try:
+        for host in HOSTS:
+            lab.podman(host, "install", "-d", str(FOLDER))
+            lab.podman(host, "sh", "-c", f": > {TRACE}; chmod 0666 {TRACE}")
+            lab.engine("cp", str(LIBRARY), f"{host}:{LIBRARY}")
+            lab.podman(host, "sh", "-c", f"echo {LIBRARY} > /etc/ld.so.preload")
+        for words in JOBS.values():
+            done = lab.run(*words, env={"LD_PRELOAD": str(LIBRARY)})
+            assert done.returncode == 0, (words, done.stdout[-2000:], done.stderr[-2000:])
+        hosts = {host: lab.podman(host, "cat", str(TRACE)).stdout.encode("utf-8", "surrogateescape") for host in HOSTS}
+        yield {"controller": TRACE.read_bytes(), **hosts}
+    finally:
+        for host in HOSTS:
+            lab.podman(host, "rm", "-rf", "/etc/ld.so.preload", str(FOLDER))
+        for file in FOLDER.iterdir():
+            file.unlink()
+        FOLDER.rmdir()
+
+
+def test_every_job_is_traced():
+    assert set(JOBS) == set(all_jobs())
+
+
+@pytest.mark.parametrize("place", SEEN)
+def test_no_program_is_started_with_a_secret(lab, trace, place):
+    blind = [program for program in SEEN[place] if program + b"\0" not in trace[place]]
+    assert blind == [], "the trace did not see what surely ran"
+    wanted = {form for secret in read_secrets(policy.load(lab.inventory)) for form in forms(secret)}
+    leaked = [record for record in trace[place].split(b"\0\0\0") if any(form in record for form in wanted)]
+    assert leaked == []
