@@ -1,4 +1,4 @@
-"""No secret is an argument or in the environment of any program that any job starts, anywhere. Runs late."""
+"""No secret is an argument or in the environment of any program that any job starts, anywhere."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ SOURCE = Path(__file__).resolve().parents[1] / "fixtures" / "exec_trace.c"
 FOLDER = Path("/run/yunwei-exec-trace")
 LIBRARY, TRACE = FOLDER / "trace.so", FOLDER / "trace"
 HOSTS = ("app1", "db1", "legacy1", "backup1", "scratch1", "miyun1")
-RESCUE = ("--to", "db1", "--database", SYSTEM, "--table", "service.node", "--into", "traced")
+RESCUED = "/srv/traced"
+RESCUE = ("--to", "legacy1", "--files", "/srv/portal/data/*", "--into", RESCUED)
 JOBS = {
     "prepare-hosts": ("run", "prepare-hosts"),
     "back-up": ("run", "back-up", "--now", "--system", SYSTEM),
@@ -64,7 +65,7 @@ def trace(lab: Lab) -> Iterator[dict[str, bytes]]:
         yield {"controller": TRACE.read_bytes(), **hosts}
     finally:
         for host in HOSTS:
-            lab.podman(host, "rm", "-rf", "/etc/ld.so.preload", str(FOLDER))
+            lab.podman(host, "rm", "-rf", "/etc/ld.so.preload", str(FOLDER), RESCUED)
         for file in FOLDER.iterdir():
             file.unlink()
         FOLDER.rmdir()
