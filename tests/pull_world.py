@@ -20,7 +20,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from yunwei_host import backup, copy, fence, heads, hostlock, rundir
+from yunwei_host import backup, copy, fence, heads, hostlock, rundir, sitelock
 from yunwei_host.records import RecordStore
 from yunwei_host.restic import Repository
 
@@ -192,8 +192,9 @@ class TwoSites(World):
 
     def __init__(self, base: Path, monkeypatch: Any) -> None:
         super().__init__(base, monkeypatch)
-        for name in ("miyun/mediation", "remembered", "heads"):
+        for name in ("miyun/mediation", "remembered", "heads", "sessions", "limits", "pins"):
             (base / name).mkdir(parents=True)
+        self.limit_site()
         _make_key(base / "receipt_key")
         self.site_misbehaves()
         self.secrets["repository-miyun"] = {"password": FAR_PASSWORD}
@@ -221,6 +222,12 @@ class TwoSites(World):
     def enter(self, monkeypatch: Any) -> None:
         super().enter(monkeypatch)
         monkeypatch.setattr(copy, "CACHE", str(self.base / "cache"))
+        monkeypatch.setattr(sitelock, "FOLDER", str(self.base / "sessions"))
+
+    def limit_site(self, quota_bytes: int = 1 << 30, keep_free_bytes: int = 0) -> None:
+        """Set the quota of the system at the second site."""
+        limits = {"quota_bytes": quota_bytes, "keep_free_bytes": keep_free_bytes}
+        (self.base / "limits" / "mediation.json").write_text(json.dumps(limits))
 
     def site_misbehaves(self, **how: Any) -> None:
         """Tell the second site what to do wrong from now on; nothing: answer well."""

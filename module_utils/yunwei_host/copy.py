@@ -13,11 +13,11 @@ from .copyplan import ids_at_site, plan_copy, proof
 from .faults import FaultError, RefusedByPolicyError
 from .heads import countersign
 from .hostlock import HostLock
-from .receipt import harmful
+from .receipt import harmful, strange_keys
 from .records import RecordStore
 from .remote import CACHE, RemoteSite
 from .repository import open_local
-from .resticlock import clear_dead_locks
+from .resticlock import clear_dead_locks, demand_unlocked
 from .retention import is_proven_at
 from .rundir import make_run_folder, remove_run_folder, sweep_run_folders
 from .signed import demand_about, read_signed
@@ -111,13 +111,19 @@ class Copying:
         proven = self._prove(records, there, receipt, name)
         summary = dict(self._told(plan, proven), receipt=_short(receipt, name), locks=locks)
         summary["seconds"] = round(time.time() - began, 3)
+        summary["damage"] = strange_keys(receipt)
+        if summary["damage"]:
+            summary["verdict"] = "failed"
         return _with_head(summary, head), bool(plan["snapshots"] or proven or locks)
 
     def _clear_after_killed(self):
-        """Remove the locks that a killed sync left; asking for them on every run would cost more than it finds."""
+        """Remove the local locks that a killed sync left; asking on every run would cost more than it finds.
+
+        The other site removes there what the connection left that made it; nobody else may.
+        """
         if _NOTE not in self.store.pending():
             return []
-        locks = clear_dead_locks(self.remote.repository) + clear_dead_locks(self.local)
+        locks = clear_dead_locks(self.local)
         self.store.settle(_NOTE)
         return locks
 
@@ -128,7 +134,8 @@ class Copying:
         try:
             far.copy_from(self.local, names)
         except RefusedByPolicyError:
-            locks = clear_dead_locks(far) + clear_dead_locks(self.local)
+            demand_unlocked(far)
+            locks = clear_dead_locks(self.local)
             far.copy_from(self.local, names)
         self.store.settle(_NOTE)
         return locks
@@ -208,5 +215,6 @@ def _with_head(summary, head):
 
 
 def _short(receipt, name):
-    kept = dict((key, receipt.get(key)) for key in ("time", "files", "bytes", "hashed", "listing_sha256", "junk"))
+    names = ("time", "files", "bytes", "hashed", "listing_sha256", "junk", "keys", "quota")
+    kept = dict((key, receipt.get(key)) for key in names)
     return dict(kept, name=name, snapshots=len(receipt.get("snapshots") or []))

@@ -17,6 +17,7 @@ from .repository import own_like_config
 from .restic import Repository
 from .resticlock import clear_dead_locks
 from .retention import demand_permission, plan_retention
+from .sitelock import PruningLock
 from .siterecords import learn_records
 from .space import disk_bytes
 from .tripwire import is_held_by, open_trips, told
@@ -44,17 +45,25 @@ def retire(work, permit, secrets, check=False):
         summary = _summary(work, records, plan_retention(records, work, now, local), quarantined, None)
         return _with_capacity(summary, work, _capacity(work, repository, store, keep=False)), False
     with HostLock(work["system"], permit):
-        locks = clear_dead_locks(repository)
-        cleared = clear_notes(repository, store)
-        records, quarantined = _records(work, repository, store, learn=True)
-        plan = plan_retention(records, work, now, local)
-        space = _remove(repository, store, plan, permit) if plan["remove"] else None
-        if work["site"] != "local":
+        if work["site"] == "local":
+            return _retire(work, permit, repository, store, now)
+        with PruningLock(work["system"]):
+            done = _retire(work, permit, repository, store, now)
             own_like_config(repository.location)
-        summary = _summary(work, records, plan, quarantined, space)
-        summary["swept"] = dict(cleared, locks=locks)
-        summary = _with_capacity(summary, work, _capacity(work, repository, store, keep=True))
-        return summary, bool(plan["remove"] or locks or cleared["space"])
+            return done
+
+
+def _retire(work, permit, repository, store, now):
+    local = local_time(work["timezone"])
+    locks = clear_dead_locks(repository)
+    cleared = clear_notes(repository, store)
+    records, quarantined = _records(work, repository, store, learn=True)
+    plan = plan_retention(records, work, now, local)
+    space = _remove(repository, store, plan, permit) if plan["remove"] else None
+    summary = _summary(work, records, plan, quarantined, space)
+    summary["swept"] = dict(cleared, locks=locks)
+    summary = _with_capacity(summary, work, _capacity(work, repository, store, keep=True))
+    return summary, bool(plan["remove"] or locks or cleared["space"])
 
 
 def _open(work, secrets):

@@ -95,6 +95,7 @@ class Inspection(Model):
     """Beyond which figures an inspection of the backup sites finds something."""
 
     free_percent: int = Field(default=15, ge=1, le=99, description="1 to 99 percent of a file system that stay free")
+    quota_percent: int = Field(default=90, ge=1, le=99, description="1 to 99 percent of a quota at the second site")
     days_until_full: int = Field(default=90, ge=1, description="days that the free space lasts at the present growth")
     memory_percent: int = Field(default=10, ge=1, le=99, description="1 to 99 percent of memory that stay available")
     load_per_cpu: float = Field(default=2.0, gt=0, description="processes waiting for each CPU over 15 minutes")
