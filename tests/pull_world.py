@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from yunwei_host import backup, copy, fence, heads, hostlock, rundir, sitelock
+from yunwei_host.clock import stamp
 from yunwei_host.records import RecordStore
 from yunwei_host.restic import Repository
 
@@ -216,8 +217,12 @@ class TwoSites(World):
             "items": [item["item"] for item in self.work["items"]],
             "remote": remote,
             "bandwidth_kib_per_second": 0,
+            "probe_every_days": 1,
             "head": {"count": 1, "hash": "0" * 64},
         }
+        # Of an hour ago, so that no sync tries anew what one test is about.
+        last = {"at": stamp(time.time() - 3600), "snapshot": "0" * 64, "tries": [], "fault": None, "refused": True}
+        self.store.keep_probe("miyun", {"last": last})
 
     def enter(self, monkeypatch: Any) -> None:
         super().enter(monkeypatch)

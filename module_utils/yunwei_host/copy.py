@@ -8,6 +8,7 @@ import hashlib
 import os
 import time
 
+from . import probe
 from .clock import stamp
 from .copyplan import ids_at_site, plan_copy, proof
 from .faults import FaultError, RefusedByPolicyError
@@ -87,7 +88,8 @@ class Copying:
         self.remote.demand_reachable()
         there = self.remote.repository.snapshots_if_any()
         plan, _ = self._plan(there or [])
-        return dict(self._told(plan), repository="absent" if there is None else "present")
+        told = dict(self._told(plan), repository="absent" if there is None else "present")
+        return dict(told, would_probe=self._probe_is_due())
 
     def run(self):
         """Show the ledger's head, copy, check, fetch the receipt, write the proof; return (public summary, changed)."""
@@ -111,7 +113,8 @@ class Copying:
         proven = self._prove(records, there, receipt, name)
         summary = dict(self._told(plan, proven), receipt=_short(receipt, name), locks=locks)
         summary["seconds"] = round(time.time() - began, 3)
-        summary["damage"] = strange_keys(receipt)
+        summary["probe"] = self._probe()
+        summary["damage"] = strange_keys(receipt) + probe.told(summary["probe"])
         if summary["damage"]:
             summary["verdict"] = "failed"
         return _with_head(summary, head), bool(plan["snapshots"] or proven or locks)
@@ -165,6 +168,15 @@ class Copying:
             )
         receipt["junk"] = junk
         return receipt, name
+
+    def _probe_is_due(self):
+        return probe.is_due(self.store.probe(self.site), self._work["probe_every_days"], time.time())
+
+    def _probe(self):
+        """Return the result of the append-only probe: of one now where it is due, else of the last one."""
+        if self._probe_is_due():
+            return probe.probe(self.remote, self.store, self._work["system"])
+        return self.store.probe(self.site)["last"]
 
     def _prove(self, records, there, receipt, name):
         """Write the proof into every record that the receipt covers newly; return these records."""

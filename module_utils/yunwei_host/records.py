@@ -29,6 +29,7 @@ class RecordStore:
         self.pending_folder = os.path.join(folder, "pending")
         self.receipts_folder = os.path.join(folder, "receipts")
         self.usage_folder = os.path.join(folder, "usage")
+        self.probes_folder = os.path.join(folder, "probes")
 
     def load(self):
         """Return all records, oldest first; raises FaultError for a file that is no record."""
@@ -68,6 +69,15 @@ class RecordStore:
     def keep_usage(self, samples):
         """Keep what was seen of the disk."""
         write_json(self.usage_folder, "disk.json", {"samples": samples})
+
+    def probe(self, site):
+        """Return what is remembered of the append-only probe at a site, {} before the first one."""
+        name = site + ".json"
+        return read_json(self.probes_folder, name) if name in _names(self.probes_folder) else {}
+
+    def keep_probe(self, site, state):
+        """Remember the append-only probe at a site."""
+        write_json(self.probes_folder, site + ".json", state)
 
     def _read(self, name):
         record = read_json(self.folder, name)

@@ -92,12 +92,20 @@ class Repository:
         folder = os.path.join(self.location, "locks")
         if os.path.isdir(folder):
             return sorted(name for name in os.listdir(folder) if _ID.match(name))
-        return self._output(["list", "locks", "--no-lock"]).decode("ascii", "replace").split()
+        return self.names_of("locks")
+
+    def names_of(self, kind):
+        """Return the names of all files of a kind: `packs`, `keys`, `locks`, `index` or `snapshots`."""
+        return self._output(["list", kind, "--no-lock"]).decode("ascii", "replace").split()
+
+    def key_file(self):
+        """Return the content (bytes) of a repository key that opens with the same password as one that is there."""
+        return self._output(["cat", "key", self.names_of("keys")[0], "--no-lock"])
 
     def indexed_packs(self):
         """Return the names of all packs that an index of the repository knows."""
         packs = set()
-        for name in self._output(["list", "index", "--no-lock"]).decode("ascii", "replace").split():
+        for name in self.names_of("index"):
             index = self.parse(self._output(["cat", "index", name, "--no-lock"]))
             packs.update(pack["id"] for pack in index.get("packs") or [])
         return packs

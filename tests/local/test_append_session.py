@@ -120,7 +120,7 @@ def test_nothing_is_written_again(world, kind):
     (name, *_) = [name for name in files(world) if name.startswith(kind)]
     before = files(world)
     path = f"/{kind}/{name.rsplit('/', 1)[1]}"
-    assert ask([*site(world).split(), "serve", "restic"], "POST", path, b"other")[0] == "refused" or kind == "data"
+    assert ask([*site(world).split(), "serve", "restic"], "POST", path, b"other")[0] == "refused"
     assert files(world) == before
 
 
@@ -134,6 +134,8 @@ def test_what_does_not_fit_the_quota_is_refused_while_it_comes_and_leaves_nothin
     assert set(before) <= set(files(world))
     assert world.far.check("all") == []
     assert [one for one in files(world) if one.startswith("locks/")] == []
+    packs = [name for name in files(world) if name.startswith("data/")]
+    assert [name for name in packs if hashlib.sha256(files(world)[name]).hexdigest() != name.rsplit("/", 1)[1]] == []
 
 
 def test_a_sync_over_the_quota_fails_clearly_and_goes_on_when_there_is_room(world):

@@ -98,6 +98,7 @@ def test_a_lock_of_this_connection_may_be_removed_and_no_other(ask):
         ("DELETE", "/config", "is not removed"),
         ("DELETE", "/", "is not removed"),
         ("POST", f"/snapshots/{OTHER}", "is there and is not written again"),
+        ("POST", f"/data/{OTHER}", "is there and is not written again"),
         ("POST", "/config", "is there and is not written again"),
         ("POST", f"/keys/{NAME}", "only this site's administrator adds a repository key"),
         ("POST", f"/data/../keys/{NAME}", "no request of an appender"),
@@ -109,7 +110,8 @@ def test_a_lock_of_this_connection_may_be_removed_and_no_other(ask):
     ],
 )
 def test_nothing_is_changed_or_reached_beyond(ask, method, path, reason):
-    for place in (f"snapshots/{OTHER}", f"keys/{OTHER}", f"data/{OTHER}", "config"):
+    for place in (f"snapshots/{OTHER}", f"keys/{OTHER}", f"data/bb/{OTHER}", "config"):
+        (ask.folder / place).parent.mkdir(exist_ok=True)
         (ask.folder / place).write_bytes(b"there")
     with pytest.raises(append_rules.RefusedError, match=reason):
         ask(request(method, path, b"x" if method in ("POST", "PUT") else None))

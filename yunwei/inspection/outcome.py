@@ -14,7 +14,7 @@ from yunwei.inspection import drift
 from yunwei.inspection.check import Check, unread, verdict
 from yunwei.inspection.facts import Facts
 from yunwei.inspection.host import judge_host, store_of
-from yunwei.inspection.past import Past, judge_jobs
+from yunwei.inspection.past import Past, judge_jobs, judge_probe
 from yunwei.inspection.store import judge_store
 from yunwei.inspection.visit import Visit
 from yunwei.ledger import Entry
@@ -105,6 +105,7 @@ def _lines(about: Circumstances, visits: Sequence[Visit]) -> Iterator[Check]:
             yield from drift.judge_accounts(visit.place, visit.facts, _authorized(about.policy, visit))
         if visit.facts is not None and visit.site == "miyun":
             yield drift.judge_rules(visit.place, visit.facts, _rules(about, visit.system))
+            yield judge_probe(visit.place, visit.system, limits.probe_days, about.entries, about.finished)
     for system in about.systems:
         yield from judge_jobs(system.id, limits.job_days, about.entries, about.finished)
 

@@ -136,6 +136,8 @@ class SyncWork(TypedDict):
     remote: RemoteWork
     bandwidth_kib_per_second: int
     """0 is no limit."""
+    probe_every_days: int
+    """How often the appending key is tried for what it must not do there."""
     head: HeadWork
     time: str
 

@@ -28,6 +28,12 @@ class RefusedError(Exception):
     """A request that is not allowed, or no request at all; the text says which."""
 
 
+def place_of(path):
+    """Return where the server keeps what a request calls `path`: packs lie in folders of their first two digits."""
+    found = _FILE.match(path)
+    return "/data/%s/%s" % (found.group(3)[:2], found.group(3)) if found and found.group(2) == "data" else path
+
+
 class Rules:
     """What may be asked of the repository in one folder, by one connection."""
 
@@ -54,7 +60,7 @@ class Rules:
             raise RefusedError("%s %s is no request of an appender" % (method, path))
 
     def _judge_new(self, path, kind, name):
-        if os.path.lexists(self._folder + path):
+        if os.path.lexists(self._folder + place_of(path)):
             raise RefusedError("%s is there and is not written again" % path)
         if kind == "keys" and self._has_key():
             raise RefusedError("%s is not added: only this site's administrator adds a repository key" % path)

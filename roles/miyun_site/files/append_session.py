@@ -198,7 +198,7 @@ def _remove_halves(folder, paths):
     """Remove what was half written when the connection ended: nothing was there before under these names."""
     for path in paths:
         with contextlib.suppress(FileNotFoundError, IsADirectoryError):
-            os.unlink(folder + path)
+            os.unlink(folder + append_rules.place_of(path))
 
 
 def tell(how, error):
