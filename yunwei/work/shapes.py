@@ -182,6 +182,8 @@ class RetireWork(TypedDict):
     items: list[str]
     keep: KeepWork
     max_removals: int
+    rejected_days: int
+    """Local site: days that a snapshot stays that was never accepted, from when a retention run first saw it."""
     alert_days: int
     """The run fails when the site's disk is full in so many days or less."""
     permission: PermissionWork

@@ -56,6 +56,7 @@ def retire_work(policy: Policy, system_id: str, site: SiteName, now: datetime) -
             "yearly": rule.keep.yearly,
         },
         "max_removals": rule.max_removals,
+        "rejected_days": rule.rejected_days,
         "alert_days": rule.alert_days,
         "permission": {"reference": rule.permission.reference, "expires": rule.permission.expires.isoformat()},
         "legal_holds": [_hold(hold) for hold in system.legal_holds if hold.holds(today)],
