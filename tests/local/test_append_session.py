@@ -182,6 +182,14 @@ def test_connections_side_by_side_do_not_spend_the_same_bytes(world, appender):
     store(appender, 2 * MIB)
 
 
+def test_empty_files_need_room_too(world):
+    world.limit_site(quota_bytes=1)
+    before = files(world)
+    answer = ask([*site(world).split(), "serve", "restic"], "POST", f"/data/{'e' * 64}", b"")
+    assert (answer[0], answer[1][:6]) == ("refused", "quota:")
+    assert files(world) == before
+
+
 def test_reading_needs_no_room(world, appender):
     world.limit_site(quota_bytes=1)
     assert len(appender.snapshots()) == 2

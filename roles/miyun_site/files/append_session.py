@@ -171,6 +171,8 @@ def relay(session, system, folder, limits):
 
     def judge(method, path):
         rules.judge(method, path)
+        if method == "POST":
+            budget.take(site_limits.BLOCK)  # an empty file takes space too
         if rules.locks - session.locks:
             session.locks = set(rules.locks)
             session.write()

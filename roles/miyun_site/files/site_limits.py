@@ -5,7 +5,7 @@ import json
 import os
 
 LIMITS = "/etc/yunwei/site_limits"
-_BLOCK = 4096
+BLOCK = 4096
 
 
 class NoLimitsError(Exception):
@@ -29,7 +29,7 @@ def used_bytes(folder):
     total = 0
     for place, _, names in os.walk(folder):
         for name in names:
-            total += _BLOCK + _size(os.path.join(place, name)) // _BLOCK * _BLOCK
+            total += BLOCK + _size(os.path.join(place, name)) // BLOCK * BLOCK
     return total
 
 
