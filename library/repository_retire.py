@@ -16,6 +16,7 @@ description:
   - Plans from accepted-backup records, forgets explicit ids only and never more than C(max_removals) in one run.
   - Never removes the newest good backup of an item, one that is not proven at the other site, one under a legal hold,
     a suspicious one that is not released, a good one held because of it, or a payload that a kept backup is built on.
+    What was never accepted goes at the local site after C(rejected_days), within the same number of removals.
     Refuses without a written permission that is valid today.
 options:
   permit: {description: "What the gate issued.", type: dict, required: true}

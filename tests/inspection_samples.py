@@ -29,6 +29,7 @@ RULES = {
     "legal_holds": [],
     "timezone": "Asia/Shanghai",
 }
+TRY = {"what": "delete", "refused": True, "said": "/snapshots/0 is not removed"}
 ITEMS = {
     "mediation": ["database:mediation", "files:app"],
     "legalservice": ["database:legalservice", "files:portal"],
@@ -63,7 +64,10 @@ def site_facts(site: str, system: str = "mediation") -> Facts:
              "inodes": 1000, "free_inodes": 900, "read_only": False},
         ],
         "arrays": [{"name": "md0", "wanted": 4, "working": 4}],
-        "repository": {"bytes": 700 * GIB, "files": 90_000, "snapshots": 120, "newest_snapshot": END - 3 * 3600,
+        "repository": {"bytes": 700 * GIB, "used_bytes": 701 * GIB,
+                       "quota_bytes": None if site == "local" else 1000 * GIB,
+                       "pinned_keys": None if site == "local" else ["a" * 64], "files": 90_000,
+                       "snapshots": 120, "newest_snapshot": END - 3 * 3600,
                        "locks": [], "keys": ["a" * 64]},
         "host_lock": None,
         "accounts": [reader] if site == "local" else [appender, reader],
@@ -83,8 +87,10 @@ def visit(site: Any, system: str = "mediation", facts: Facts | None = None) -> V
 def ledger_entries(age: timedelta = timedelta(hours=9)) -> list[Entry]:
     """Return runs of the schedule that went well, and an inspection of a month ago."""
     permits = [{"systems": sorted(ITEMS)}]
+    probe = {"at": (NOW - age).isoformat(), "refused": True, "fault": None, "tries": [TRY] * 6}
+    tasks = [{"status": "ok", "yunwei": {"system": system, "probe": probe}} for system in ITEMS]
     entries = [
-        entry("run-end", {"job": job, "exit_code": 0, "status": "done", "permits": permits, "tasks": []}, age)
+        entry("run-end", {"job": job, "exit_code": 0, "status": "done", "permits": permits, "tasks": tasks}, age)
         for job in ("back-up", "sync-to-miyun")
     ]
     places = {

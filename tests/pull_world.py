@@ -20,7 +20,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from yunwei_host import backup, copy, fence, heads, hostlock, rundir
+from yunwei_host import backup, copy, fence, heads, hostlock, rundir, sitelock
+from yunwei_host.clock import stamp
 from yunwei_host.records import RecordStore
 from yunwei_host.restic import Repository
 
@@ -192,8 +193,9 @@ class TwoSites(World):
 
     def __init__(self, base: Path, monkeypatch: Any) -> None:
         super().__init__(base, monkeypatch)
-        for name in ("miyun/mediation", "remembered", "heads"):
+        for name in ("miyun/mediation", "remembered", "heads", "sessions", "limits", "pins"):
             (base / name).mkdir(parents=True)
+        self.limit_site()
         _make_key(base / "receipt_key")
         self.site_misbehaves()
         self.secrets["repository-miyun"] = {"password": FAR_PASSWORD}
@@ -215,12 +217,22 @@ class TwoSites(World):
             "items": [item["item"] for item in self.work["items"]],
             "remote": remote,
             "bandwidth_kib_per_second": 0,
+            "probe_every_days": 1,
             "head": {"count": 1, "hash": "0" * 64},
         }
+        # Of an hour ago, so that no sync tries anew what one test is about.
+        last = {"at": stamp(time.time() - 3600), "snapshot": "0" * 64, "tries": [], "fault": None, "refused": True}
+        self.store.keep_probe("miyun", {"last": last})
 
     def enter(self, monkeypatch: Any) -> None:
         super().enter(monkeypatch)
         monkeypatch.setattr(copy, "CACHE", str(self.base / "cache"))
+        monkeypatch.setattr(sitelock, "FOLDER", str(self.base / "sessions"))
+
+    def limit_site(self, quota_bytes: int = 1 << 30, keep_free_bytes: int = 0) -> None:
+        """Set the quota of the system at the second site."""
+        limits = {"quota_bytes": quota_bytes, "keep_free_bytes": keep_free_bytes}
+        (self.base / "limits" / "mediation.json").write_text(json.dumps(limits))
 
     def site_misbehaves(self, **how: Any) -> None:
         """Tell the second site what to do wrong from now on; nothing: answer well."""

@@ -12,7 +12,7 @@ from yunwei.paths import content_root
 
 FILES = content_root() / "roles" / "miyun_site" / "files"
 GATE = "/usr/libexec/yunwei/repository_gate.py"
-_MOVED = ("/var/lib", "/usr/libexec/yunwei", "/etc/yunwei/site_rules", "/run/lock", "/etc/ssh/ssh_host_")
+_MOVED = ("/var/lib", "/usr/libexec/yunwei", "/etc/yunwei/site_", "/run/lock", "/etc/ssh/ssh_host_")
 
 
 class SiteTree:

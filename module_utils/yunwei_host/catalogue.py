@@ -115,6 +115,7 @@ def _listed(work, snapshots):
     local = work["site"] == "local"
     trips = open_trips(records, work["tripwire_releases"])
     known = set(name for record in records for name in payloads_of(record) + [record["record_id"]])
+    known.add(RecordStore(work["records"]).probe(work["site"]).get("snapshot"))
     unknown = [snapshot for snapshot in snapshots or [] if (snapshot.get("original") or snapshot["id"]) not in known]
     return {
         "system": work["system"],

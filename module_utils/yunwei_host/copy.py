@@ -8,16 +8,17 @@ import hashlib
 import os
 import time
 
+from . import probe
 from .clock import stamp
 from .copyplan import ids_at_site, plan_copy, proof
 from .faults import FaultError, RefusedByPolicyError
 from .heads import countersign
 from .hostlock import HostLock
-from .receipt import harmful
+from .receipt import harmful, strange_keys
 from .records import RecordStore
 from .remote import CACHE, RemoteSite
 from .repository import open_local
-from .resticlock import clear_dead_locks
+from .resticlock import clear_dead_locks, demand_unlocked
 from .retention import is_proven_at
 from .rundir import make_run_folder, remove_run_folder, sweep_run_folders
 from .signed import demand_about, read_signed
@@ -87,7 +88,8 @@ class Copying:
         self.remote.demand_reachable()
         there = self.remote.repository.snapshots_if_any()
         plan, _ = self._plan(there or [])
-        return dict(self._told(plan), repository="absent" if there is None else "present")
+        told = dict(self._told(plan), repository="absent" if there is None else "present")
+        return dict(told, would_probe=self._probe_is_due())
 
     def run(self):
         """Show the ledger's head, copy, check, fetch the receipt, write the proof; return (public summary, changed)."""
@@ -111,13 +113,20 @@ class Copying:
         proven = self._prove(records, there, receipt, name)
         summary = dict(self._told(plan, proven), receipt=_short(receipt, name), locks=locks)
         summary["seconds"] = round(time.time() - began, 3)
+        summary["probe"] = self._probe()
+        summary["damage"] = strange_keys(receipt) + probe.told(summary["probe"])
+        if summary["damage"]:
+            summary["verdict"] = "failed"
         return _with_head(summary, head), bool(plan["snapshots"] or proven or locks)
 
     def _clear_after_killed(self):
-        """Remove the locks that a killed sync left; asking for them on every run would cost more than it finds."""
+        """Remove the local locks that a killed sync left; asking on every run would cost more than it finds.
+
+        The other site removes there what the connection left that made it; nobody else may.
+        """
         if _NOTE not in self.store.pending():
             return []
-        locks = clear_dead_locks(self.remote.repository) + clear_dead_locks(self.local)
+        locks = clear_dead_locks(self.local)
         self.store.settle(_NOTE)
         return locks
 
@@ -128,7 +137,8 @@ class Copying:
         try:
             far.copy_from(self.local, names)
         except RefusedByPolicyError:
-            locks = clear_dead_locks(far) + clear_dead_locks(self.local)
+            demand_unlocked(far)
+            locks = clear_dead_locks(self.local)
             far.copy_from(self.local, names)
         self.store.settle(_NOTE)
         return locks
@@ -158,6 +168,15 @@ class Copying:
             )
         receipt["junk"] = junk
         return receipt, name
+
+    def _probe_is_due(self):
+        return probe.is_due(self.store.probe(self.site), self._work["probe_every_days"], time.time())
+
+    def _probe(self):
+        """Return the result of the append-only probe: of one now where it is due, else of the last one."""
+        if self._probe_is_due():
+            return probe.probe(self.remote, self.store, self._work["system"])
+        return self.store.probe(self.site)["last"]
 
     def _prove(self, records, there, receipt, name):
         """Write the proof into every record that the receipt covers newly; return these records."""
@@ -208,5 +227,6 @@ def _with_head(summary, head):
 
 
 def _short(receipt, name):
-    kept = dict((key, receipt.get(key)) for key in ("time", "files", "bytes", "hashed", "listing_sha256", "junk"))
+    names = ("time", "files", "bytes", "hashed", "listing_sha256", "junk", "keys", "quota")
+    kept = dict((key, receipt.get(key)) for key in names)
     return dict(kept, name=name, snapshots=len(receipt.get("snapshots") or []))

@@ -34,5 +34,9 @@ class RepositoryUnreachableError(FaultError):
     """The other site does not answer, or the connection was cut."""
 
 
+class RefusedBySiteError(FaultError):
+    """The other site's gate does not allow it: over the quota, or not an appender's to ask."""
+
+
 class NotAcceptedError(FaultError):
     """What was pulled is no backup; everything of it is given back."""

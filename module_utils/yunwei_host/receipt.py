@@ -1,4 +1,4 @@
-"""The second site's receipt: which of the damage that it names spoils backups."""
+"""The second site's receipt: which of the damage that it names spoils backups, and keys that it did not expect."""
 
 from __future__ import absolute_import, division, print_function
 
@@ -28,3 +28,14 @@ def harmful(receipt, indexed_packs):
         if not found or not path.startswith("data/") or found.group(2) in known:
             needed.append(clean_text(path))
     return needed, [clean_text(path) for path in bad if clean_text(path) not in needed]
+
+
+def strange_keys(receipt):
+    """Return what a person must read about repository keys that are not those that the site has pinned."""
+    keys = receipt.get("keys") or {}
+    said = []
+    for change in ("added", "gone"):
+        names = [clean_text(name)[:12] for name in keys.get(change) or []]
+        if names:
+            said.append("repository keys %s at that site: %s; let its administrator look" % (change, ", ".join(names)))
+    return said

@@ -29,6 +29,8 @@ class RecordStore:
         self.pending_folder = os.path.join(folder, "pending")
         self.receipts_folder = os.path.join(folder, "receipts")
         self.usage_folder = os.path.join(folder, "usage")
+        self.probes_folder = os.path.join(folder, "probes")
+        self.rejected_folder = os.path.join(folder, "rejected")
 
     def load(self):
         """Return all records, oldest first; raises FaultError for a file that is no record."""
@@ -68,6 +70,23 @@ class RecordStore:
     def keep_usage(self, samples):
         """Keep what was seen of the disk."""
         write_json(self.usage_folder, "disk.json", {"samples": samples})
+
+    def probe(self, site):
+        """Return what is remembered of the append-only probe at a site, {} before the first one."""
+        name = site + ".json"
+        return read_json(self.probes_folder, name) if name in _names(self.probes_folder) else {}
+
+    def keep_probe(self, site, state):
+        """Remember the append-only probe at a site."""
+        write_json(self.probes_folder, site + ".json", state)
+
+    def rejected(self):
+        """Return what is remembered of snapshots that no record names: {id: {"first_seen", "why", ...}}."""
+        return dict((name[:-5], read_json(self.rejected_folder, name)) for name in _names(self.rejected_folder))
+
+    def keep_rejected(self, found):
+        """Remember such a snapshot (dict with "snapshot"); also after it is gone, with when that was."""
+        write_json(self.rejected_folder, found["snapshot"] + ".json", found)
 
     def _read(self, name):
         record = read_json(self.folder, name)

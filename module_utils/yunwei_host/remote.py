@@ -73,6 +73,10 @@ class RemoteSite:
             raise RepositoryUnreachableError(said)
         return answer
 
+    def command(self, *words):
+        """Return the argument vector that runs `words` there."""
+        return self._ssh.command(self._alias, *words)
+
     def close(self):
         """End the agent."""
         self._ssh.close()

@@ -14,17 +14,19 @@ from . import process
 from .faults import (
     ProgramFailedError,
     RefusedByPolicyError,
+    RefusedBySiteError,
     RepositoryAbsentError,
     RepositoryPasswordError,
     RepositoryUnreachableError,
 )
-from .process import SECRET
+from .process import SECRET, clean_text
 from .resticstream import Dump, Writer, full_id
 
 _INHERITED = ("PATH", "HOME", "TMPDIR")
 _ID = re.compile(r"\A[0-9a-f]{64}\Z")
 _DAMAGE = re.compile(r"error|not match|not found|missing|damaged|invalid", re.IGNORECASE)
 _DAMAGED = ("repository contains errors", "LoadIndex returned errors")
+_SITE_SAYS = re.compile(r"repository_gate: (refused|busy): ([^\n]+)")
 _IN_SNAPSHOT = re.compile(r"in snapshot ([0-9a-f]{8,64})")
 _SAYINGS = (
     ("wrong password or no key found", RepositoryPasswordError, "the password in Vault opens no key of the repository"),
@@ -90,12 +92,20 @@ class Repository:
         folder = os.path.join(self.location, "locks")
         if os.path.isdir(folder):
             return sorted(name for name in os.listdir(folder) if _ID.match(name))
-        return self._output(["list", "locks", "--no-lock"]).decode("ascii", "replace").split()
+        return self.names_of("locks")
+
+    def names_of(self, kind):
+        """Return the names of all files of a kind: `packs`, `keys`, `locks`, `index` or `snapshots`."""
+        return self._output(["list", kind, "--no-lock"]).decode("ascii", "replace").split()
+
+    def key_file(self):
+        """Return the content (bytes) of a repository key that opens with the same password as one that is there."""
+        return self._output(["cat", "key", self.names_of("keys")[0], "--no-lock"])
 
     def indexed_packs(self):
         """Return the names of all packs that an index of the repository knows."""
         packs = set()
-        for name in self._output(["list", "index", "--no-lock"]).decode("ascii", "replace").split():
+        for name in self.names_of("index"):
             index = self.parse(self._output(["cat", "index", name, "--no-lock"]))
             packs.update(pack["id"] for pack in index.get("packs") or [])
         return packs
@@ -109,7 +119,7 @@ class Repository:
         text = (out + b"\n" + err).decode("utf-8", "replace")
         if code and not [saying for saying in _DAMAGED if saying in text]:
             self.judge(code, err, "check")
-        return [process.clean_text(line) for line in text.splitlines() if _DAMAGE.search(line)] if code else []
+        return [clean_text(line) for line in text.splitlines() if _DAMAGE.search(line)] if code else []
 
     def snapshots_of_pack(self, pack):
         """Return the short ids of the snapshots that use `pack`."""
@@ -194,6 +204,7 @@ class Repository:
         if code == 0:
             return
         text = err.decode("utf-8", "replace")
+        self._judge_refusal(text, what)
         for saying, fault, meaning in _SAYINGS:
             if saying in text:
                 message = "repository %s: %s (restic %s)" % (self.where, meaning, what)
@@ -203,6 +214,16 @@ class Repository:
         raise ProgramFailedError(
             "repository %s: restic %s ended with %d: %s" % (self.where, what, code, last_line(text))
         )
+
+    def _judge_refusal(self, text, what):
+        """Raise what the gate in front of the repository said, when it did."""
+        said = _SITE_SAYS.search(text)
+        if not said:
+            return
+        message = "repository %s (restic %s): refused by that site: %s" % (self.where, what, clean_text(said.group(2)))
+        if said.group(1) == "busy":
+            raise RefusedByPolicyError("repository locked", message)
+        raise RefusedBySiteError(message)
 
     def parse(self, data):
         """Return the JSON in `data` (bytes); raises ProgramFailedError for anything else."""
@@ -214,4 +235,4 @@ class Repository:
 
 def last_line(text):
     """Return the last telling lines of restic's error output as one safe line."""
-    return process.clean_text(" / ".join(line for line in text.strip().splitlines()[-6:] if line.strip()))
+    return clean_text(" / ".join(line for line in text.strip().splitlines()[-6:] if line.strip()))

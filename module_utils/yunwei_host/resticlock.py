@@ -45,6 +45,13 @@ def clear_dead_locks(repository, grace_seconds=None):
     return [lock["id"] for lock in dead]
 
 
+def demand_unlocked(repository):
+    """Raise RefusedByPolicyError naming the owner of a lock of its own in a repository whose locks are not ours."""
+    locks = [lock for lock in repository.locks() if lock.get("exclusive")]
+    if locks:
+        raise RefusedByPolicyError("repository locked", _held(repository.where, locks[0]))
+
+
 def restic_is_alive(number):
     """Return whether process `number` of this host is a restic; a number used again by another program is not."""
     try:

@@ -13,10 +13,12 @@ from .faults import FaultError, RepositoryAbsentError
 from .hostlock import HostLock
 from .leftovers import clear_notes, give_back, unknown_snapshots
 from .records import RecordStore, payloads_of
+from .rejected import plan_rejected
 from .repository import own_like_config
 from .restic import Repository
 from .resticlock import clear_dead_locks
 from .retention import demand_permission, plan_retention
+from .sitelock import PruningLock
 from .siterecords import learn_records
 from .space import disk_bytes
 from .tripwire import is_held_by, open_trips, told
@@ -35,26 +37,36 @@ def retire(work, permit, secrets, check=False):
 
     Raises RefusedByPolicyError without a valid permission, FaultError when the repository cannot be used.
     """
-    now, local = time.time(), local_time(work["timezone"])
-    demand_permission(work["permission"], now, local)
+    now = time.time()
+    demand_permission(work["permission"], now, local_time(work["timezone"]))
     repository = _open(work, secrets)
     store = RecordStore(work["records"] or _SITE_RECORDS % work["system"])
     if check:
         records, quarantined = _records(work, repository, store, learn=False)
-        summary = _summary(work, records, plan_retention(records, work, now, local), quarantined, None)
+        plan = _plan(work, repository, store, records, now)
+        summary = _summary(work, records, plan, quarantined, None)
         return _with_capacity(summary, work, _capacity(work, repository, store, keep=False)), False
     with HostLock(work["system"], permit):
-        locks = clear_dead_locks(repository)
-        cleared = clear_notes(repository, store)
-        records, quarantined = _records(work, repository, store, learn=True)
-        plan = plan_retention(records, work, now, local)
-        space = _remove(repository, store, plan, permit) if plan["remove"] else None
-        if work["site"] != "local":
+        if work["site"] == "local":
+            return _retire(work, permit, repository, store, now)
+        with PruningLock(work["system"]):
+            done = _retire(work, permit, repository, store, now)
             own_like_config(repository.location)
-        summary = _summary(work, records, plan, quarantined, space)
-        summary["swept"] = dict(cleared, locks=locks)
-        summary = _with_capacity(summary, work, _capacity(work, repository, store, keep=True))
-        return summary, bool(plan["remove"] or locks or cleared["space"])
+            return done
+
+
+def _retire(work, permit, repository, store, now):
+    locks = clear_dead_locks(repository)
+    cleared = clear_notes(repository, store)
+    records, quarantined = _records(work, repository, store, learn=True)
+    plan = _plan(work, repository, store, records, now)
+    for one in plan["rejected"]:
+        store.keep_rejected(one)
+    space = _remove(repository, store, plan, permit) if plan["remove"] or plan["payloads"] else None
+    summary = _summary(work, records, plan, quarantined, space)
+    summary["swept"] = dict(cleared, locks=locks)
+    summary = _with_capacity(summary, work, _capacity(work, repository, store, keep=True))
+    return summary, bool(space or locks or cleared["space"])
 
 
 def _open(work, secrets):
@@ -88,6 +100,18 @@ def _records(work, repository, store, learn):
     return records, aside
 
 
+def _plan(work, repository, store, records, now):
+    """Return the plan of `plan_retention` with "rejected" added; what expires of those goes with the payloads."""
+    plan = plan_retention(records, work, now, local_time(work["timezone"]))
+    plan["rejected"] = []
+    if work["site"] == "local":
+        unknown = unknown_snapshots(records, repository.snapshots_if_any() or [])
+        rule = {"days": work["rejected_days"], "room": work["max_removals"] - len(plan["remove"])}
+        plan["rejected"] = plan_rejected(unknown, store.rejected(), records, rule, now)
+        plan["payloads"] += [one["snapshot"] for one in plan["rejected"] if one["status"] == "expires"]
+    return plan
+
+
 def _remove(repository, store, plan, permit):
     """Forget manifests before payloads: a payload without manifest is no backup, the reverse would look like one."""
     manifests = [record["record_id"] for record in plan["remove"]]
@@ -98,6 +122,9 @@ def _remove(repository, store, plan, permit):
     space = give_back(repository, [name for name in plan["payloads"] if name in there])
     for name in manifests:
         store.remove(name)
+    for one in plan["rejected"]:
+        if one["status"] == "expires":
+            store.keep_rejected(dict(one, removed_at=stamp(), run=permit["run_id"]))
     store.settle(note)
     return space
 
@@ -116,9 +143,10 @@ def _summary(work, records, plan, quarantined, space):
         "kept_because": kept,
         "items": [_line(record, "removed" if space else "would remove") for record in plan["remove"]]
         + [_line(record, "postponed") for record in plan["postponed"]]
+        + [_rejected_line(one, space) for one in plan["rejected"] if one["status"] != "rejected"]
         + [_trip_line(trip, records) for trip in open_trips(records, work["tripwire_releases"])],
         "payloads": len(plan["payloads"]),
-        "quarantined": quarantined,
+        "quarantined": [line for line in quarantined if not (space and line["snapshot"] in plan["payloads"])],
         "space": space,
     }
 
@@ -153,6 +181,12 @@ def _line(record, status):
         "record": record["record_id"],
         "accepted_at": record["accepted_at"],
     }
+
+
+def _rejected_line(one, space):
+    status = {"expires": "removed" if space else "would remove"}.get(one["status"], one["status"])
+    reason = "%s; first seen %s" % (one["why"], one["first_seen"])
+    return {"item": "snapshot:%s" % one["snapshot"][:12], "status": status, "reason": reason}
 
 
 def _trip_line(trip, records):

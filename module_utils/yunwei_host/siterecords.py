@@ -14,6 +14,7 @@ import os
 from .clock import moment
 from .faults import FaultError
 from .frames import FrameRefusedError, parse_object
+from .probe import is_probe
 from .records import payloads_of
 from .tripwire import learned
 
@@ -45,8 +46,9 @@ def learn_records(work, repository, store, snapshots, learn):
         if learn and snapshot["id"] not in known:
             store.save(record)
         records.append(record)
+    tried = sorted((one for one in snapshots if is_probe(one)), key=lambda one: _arrived(repository, one))[:1]
     needed = set(name for record in records for name in payloads_of(record) + [record["record_id"]])
-    told = set(line["snapshot"] for line in aside)
+    told = set([line["snapshot"] for line in aside] + [one["id"] for one in tried])
     for snapshot in snapshots:
         if snapshot["id"] not in needed | told:
             aside.append({"snapshot": snapshot["id"], "why": "no accepted manifest names it"})

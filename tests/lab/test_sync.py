@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 import pytest
@@ -44,9 +43,13 @@ def large(lab):
 
 
 def bytes_flow(lab: Lab) -> None:
-    """Wait until the copy is under way."""
-    _await(lambda: lab.podman("backup1", "pgrep", "-f", "restic .*copy", check=False).returncode == 0)
-    time.sleep(1.5)
+    """Wait until the copy is under way: its first pack arrives."""
+    before = _packs(lab)
+    _await(lambda: _packs(lab) != before)
+
+
+def _packs(lab: Lab) -> str:
+    return lab.podman("miyun1", "find", f"{STORE}/data", "-type", "f", check=False).stdout
 
 
 def test_what_is_copied_is_proven_once_and_only_once(lab, fresh):

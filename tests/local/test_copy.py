@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 from pathlib import Path
 
 import pytest
@@ -78,7 +79,7 @@ def test_only_accepted_backups_are_copied(world):
 
 
 def test_a_preview_changes_nothing_anywhere(unjoined):
-    with left_untouched(unjoined.base):
+    with left_untouched(unjoined.base / "miyun"), left_untouched(unjoined.base / "mediation"):
         summary = unjoined.preview_sync()
     assert [item["status"] for item in summary["items"]] == ["would copy", "would copy"]
     assert summary["repository"] == "absent"
@@ -168,24 +169,19 @@ def test_the_rest_of_a_cut_upload_is_junk_and_not_damage(synced):
     assert summary["verdict"] == "passed"
 
 
-def test_a_lock_of_another_host_there_is_named(synced):
+def test_a_lock_that_the_site_s_own_restic_holds_is_named_and_stays(synced):
     synced.back_up(now=True)
-    (synced.base / "bin" / "hostname").touch()
-    lock = synced.far
-    child = lock.start(["backup", "--stdin", "--stdin-filename", "/x", "--host", "x"], stdin=-1, stdout=-3)
-    while not list((synced.base / "miyun" / "mediation" / "locks").glob("*")):
+    child = synced.far.start(["check"], stdout=-3, stderr=-3)
+    while not (held := list((synced.base / "miyun" / "mediation" / "locks").glob("?" * 64))):
         assert child.poll() is None
+    child.send_signal(signal.SIGSTOP)
     try:
-        synced.store.note("sync", {"kind": "sync"})
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("yunwei_host.resticlock.GRACE_SECONDS", 1)
-            with pytest.raises(RefusedByPolicyError, match="locked by process"):
-                synced.sync()
+        with pytest.raises(RefusedByPolicyError, match="locked by process"):
+            synced.sync()
+        assert held[0].exists()
     finally:
         child.kill()
-        child.stdin.close()
         child.wait()
-    assert synced.sync()["verdict"] == "passed"
 
 
 def test_a_wrong_password_there_is_named(synced):

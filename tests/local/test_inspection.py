@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,8 @@ from yunwei.cli import main
 from yunwei.lab import keys
 from yunwei.ledger import Ledger
 
+SIGNING = ("miyun_receipt.py", "miyun_head.py")
+APPENDING = ("append_session.py", "append_rules.py", "hpack.py", "site_limits.py")
 RULES = {
     "items": ["database:mediation", "files:app"],
     "keep": {"last": 3, "daily": 30, "weekly": 12, "monthly": 12, "yearly": 0},
@@ -59,15 +62,17 @@ class World:
 
     def record_jobs(self) -> None:
         """Record that the jobs of the schedule ran well."""
+        probe = {"at": datetime.now(UTC).isoformat(), "refused": True, "fault": None, "tries": []}
+        tasks = [{"status": "ok", "yunwei": {"system": "mediation", "probe": probe}}]
         for job in ("back-up", "sync-to-miyun"):
-            body = {"job": job, "check": False, "exit_code": 0, "permits": [{"systems": ["mediation"]}], "tasks": []}
+            body = {"job": job, "check": False, "exit_code": 0, "permits": [{"systems": ["mediation"]}], "tasks": tasks}
             self.ledger.append("run-end", {**body, "status": "done"})
 
 
 @pytest.fixture
 def world(bao: RealVault, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> Iterator[World]:
     local = SiteTree(tmp_path / "local", ("repository_gate.py", "site_facts.py"))
-    miyun = SiteTree(tmp_path / "miyun", ("repository_gate.py", "site_facts.py", "miyun_receipt.py", "miyun_head.py"))
+    miyun = SiteTree(tmp_path / "miyun", ("repository_gate.py", "site_facts.py", *SIGNING, *APPENDING))
     servers = {
         name: ForcedSsh(site.folder / "var/lib", GATE, site.gate) for name, site in (("local", local), ("miyun", miyun))
     }
@@ -101,6 +106,8 @@ def _furnish(bao: RealVault, tmp_path: Path, local: SiteTree, miyun: SiteTree, a
         site.write("etc/ssh/ssh_host_ed25519_key.pub", keys.generate("host")[1])
     miyun.write("var/lib/miyun-sign/receipt_key.pub", keys.generate("receipt")[1])
     miyun.show_rules("mediation", RULES)
+    miyun.write("etc/yunwei/site_limits/mediation.json", json.dumps({"quota_bytes": 1 << 30}))
+    miyun.write("var/lib/miyun-sign/pins/mediation.json", json.dumps(["a" * 64]))
     public_folder = tmp_path / "public" / "mediation"
     public_folder.mkdir(parents=True)
     (public_folder / "miyun-append.pub").write_text(append, encoding="utf-8")
@@ -134,6 +141,7 @@ def test_all_that_is_in_order_is_told_and_recorded_with_the_report_s_digest(worl
     assert wrong(document) == set()
     assert {one["what"] for one in document["checks"]} >= {
         "reach", "clock", "load", "memory", "disk", "growth", "hostkey", "size", "newest", "lock", "hostlock", "keys",
+        "quota", "probe",
         "access", "programs", "accounts", "receipt", "authorized", "rules", "job", "certificate",
     }  # fmt: skip
     entries = {entry.kind: entry for entry in world.ledger.entries()}
@@ -168,13 +176,21 @@ def test_only_reading_keys_are_fetched_and_no_lock_is_taken(world: World):
     assert paths[-1] == "auth/token/revoke-self"
 
 
+def test_a_key_that_the_site_has_not_pinned_is_found_every_time_and_a_spent_quota_too(world: World):
+    (world.miyun.folder / "srv/mediation/keys" / ("e" * 64)).write_bytes(b"a key more")
+    world.miyun.write("etc/yunwei/site_limits/mediation.json", json.dumps({"quota_bytes": 20000}))
+    for _ in range(2):
+        found = wrong(world.inspect("--site", "miyun", expect=1))
+        assert found == {("miyun/mediation", "finding", cause) for cause in ("keys_unpinned", "quota_spent")}
+
+
 def test_growth_is_measured_against_the_last_inspection_and_a_changed_key_set_is_found_once(world: World):
     first = world.inspect(expect=0)
     assert {one["cause"] for one in first["checks"]} >= {"keys_first", "size_first", "growth_first"}
-    repository = world.miyun.folder / "srv/mediation"
+    repository = world.local.folder / "srv/mediation"
     (repository / "keys" / ("e" * 64)).write_bytes(b"a key more")
     second = world.inspect(expect=1)
-    assert ("miyun/mediation", "finding", "keys_changed") in wrong(second)
+    assert ("local/mediation", "finding", "keys_changed") in wrong(second)
     changed = next(one for one in second["checks"] if one["cause"] == "keys_changed")
     assert (changed["severity"], changed["values"]) == ("high", {"added": ["e" * 12], "gone": []})
     assert "intrusion" in changed["advice"]

@@ -43,6 +43,9 @@ def test_a_reader_gets_the_facts_of_host_and_repository(site: SiteTree):
     assert found["unread"] == {}
     assert found["repository"] == {
         "bytes": 4000,
+        "used_bytes": 4 * 4096,
+        "quota_bytes": None,
+        "pinned_keys": None,
         "files": 4,
         "snapshots": 1,
         "newest_snapshot": pytest.approx(os.stat(site.folder / "srv/mediation/snapshots" / ("b" * 64)).st_mtime),

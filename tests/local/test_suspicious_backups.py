@@ -174,6 +174,7 @@ def retire_at(sites, site, releases=()):
         "items": ["files:app"],
         "keep": {"last": 1, "daily": 0, "weekly": 0, "monthly": 0, "yearly": 0},
         "max_removals": 20,
+        "rejected_days": 30,
         "alert_days": 30,
         "permission": {"reference": "LAB-1", "expires": "2099-12-31"},
         "legal_holds": [],

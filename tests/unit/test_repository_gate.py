@@ -58,8 +58,9 @@ def test_a_reader_reads_the_heads_of_its_own_system(answer, tmp_path):
 
 
 def test_both_speak_the_repository_protocol_in_their_mode(answer, tmp_path):
-    assert answer("append", "serve restic --stdio x")[-2:] == ["--append-only", str(tmp_path)]
-    assert "--append-only" not in answer("read", "serve restic")
+    judged = ["/usr/libexec/yunwei/append_session.py", "mediation", str(tmp_path)]
+    assert answer("append", "serve restic --stdio x") == judged
+    assert answer("read", "serve restic")[:3] == ["/usr/bin/rclone", "serve", "restic"]
 
 
 @pytest.mark.parametrize(

@@ -157,6 +157,7 @@ class TestSites:
         assert found["keep"] == {"last": 3, "daily": 14, "weekly": 8, "monthly": 12, "yearly": 0}
         assert found["permission"] == {"reference": "LAB-CONSENT-2026-01", "expires": "2027-12-31"}
         assert (found["max_removals"], found["alert_days"], found["timezone"]) == (20, 30, "Asia/Shanghai")
+        assert found["rejected_days"] == 30
 
     def test_retire_at_the_second_site(self, policy: Policy) -> None:
         found = work.retire_work(policy, "mediation", "miyun", NOW)

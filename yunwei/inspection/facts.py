@@ -72,9 +72,15 @@ class Dated(TypedDict):
 
 @_closed
 class Repository(TypedDict):
-    """One system's repository, seen from outside: nothing of it is decrypted."""
+    """One system's repository, seen from outside: nothing of it is decrypted.
+
+    A site without an appender has no quota and pins no keys.
+    """
 
     bytes: Count
+    used_bytes: Count
+    quota_bytes: Count | None
+    pinned_keys: Annotated[list[Text], Field(max_length=_MOST)] | None
     files: Count
     snapshots: Count
     newest_snapshot: Time | None

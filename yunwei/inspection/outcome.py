@@ -14,7 +14,7 @@ from yunwei.inspection import drift
 from yunwei.inspection.check import Check, unread, verdict
 from yunwei.inspection.facts import Facts
 from yunwei.inspection.host import judge_host, store_of
-from yunwei.inspection.past import Past, judge_jobs
+from yunwei.inspection.past import Past, judge_jobs, judge_probe
 from yunwei.inspection.store import judge_store
 from yunwei.inspection.visit import Visit
 from yunwei.ledger import Entry
@@ -27,7 +27,16 @@ from yunwei.work.pins import read_public_file
 
 _PROGRAMS: Mapping[str, tuple[str, ...]] = {
     "local": ("repository_gate.py", "site_facts.py"),
-    "miyun": ("repository_gate.py", "site_facts.py", "miyun_receipt.py", "miyun_head.py"),
+    "miyun": (
+        "repository_gate.py",
+        "append_session.py",
+        "append_rules.py",
+        "hpack.py",
+        "site_limits.py",
+        "site_facts.py",
+        "miyun_receipt.py",
+        "miyun_head.py",
+    ),
 }
 EXIT_CODES = {"passed": 0, "findings": 1, "could not judge": 4}
 
@@ -96,6 +105,7 @@ def _lines(about: Circumstances, visits: Sequence[Visit]) -> Iterator[Check]:
             yield from drift.judge_accounts(visit.place, visit.facts, _authorized(about.policy, visit))
         if visit.facts is not None and visit.site == "miyun":
             yield drift.judge_rules(visit.place, visit.facts, _rules(about, visit.system))
+            yield judge_probe(visit.place, visit.system, limits.probe_days, about.entries, about.finished)
     for system in about.systems:
         yield from judge_jobs(system.id, limits.job_days, about.entries, about.finished)
 

@@ -56,6 +56,29 @@ def _job(system: str, job: str, days: int, entries: Sequence[Entry], now: dateti
     return good(system, "job", **values)
 
 
+def judge_probe(place: str, system: str, days: int, entries: Sequence[Entry], now: datetime) -> Check:
+    """Return whether the second site refused all that the appending key tried there, by the last sync's record."""
+    told = [(entry, probe) for entry in entries if entry.kind == "run-end" for probe in _probes(entry.body, system)]
+    if not told:
+        return unknown(place, "probe_never")
+    entry, probe = max(told, key=lambda one: one[0].time)
+    age = (now - datetime.fromisoformat(str(probe["at"]))).total_seconds()
+    values = {"run": entry.id, "age_seconds": max(0.0, age)}
+    if not probe["refused"]:
+        tries = [f"{one['what']}: {one['said']}" for one in probe["tries"] if not one["refused"]]
+        return finding(place, "probe_passed", "high", **values, reason="; ".join(tries) or str(probe["fault"]))
+    if age > days * DAY:
+        return finding(place, "probe_old", "medium", **values, limit_seconds=days * DAY)
+    return good(place, "probe", **values, found_count=len(probe["tries"]))
+
+
+def _probes(body: Mapping[str, Any], system: str) -> list[Mapping[str, Any]]:
+    if body.get("job") != "sync-to-miyun" or body.get("check"):
+        return []
+    own = [task.get("yunwei") or {} for task in body.get("tasks", [])]
+    return [one["probe"] for one in own if one.get("system") == system and one.get("probe")]
+
+
 def _is_about(body: Mapping[str, Any], job: str, system: str) -> bool:
     """Tell whether a run was of this job and system; one that ended before its gate was about every system."""
     permits = body.get("permits")

@@ -33,6 +33,8 @@ def judge_store(visit: Visit, system: System, limits: Inspection, now: datetime,
         yield _newest(place, facts, facts["repository"], system)
         yield _lock(place, facts, facts["repository"], limits.lock_seconds)
         yield _keys(place, facts["repository"], past)
+        if visit.site == "miyun":
+            yield _quota(place, facts["repository"], limits.quota_percent)
     yield _host_lock(place, facts, limits.host_lock_seconds)
     yield _access_key(visit, limits.access_key_days * DAY, now)
 
@@ -82,8 +84,26 @@ def _host_lock(place: str, facts: Facts, limit: int) -> Check:
     return Check(place, "hostlock", "good", "hostlock_held", values)
 
 
+def _quota(place: str, repository: Repository, percent: int) -> Check:
+    """Judge how near the system is to what it may keep at the site: beyond that nothing more is taken."""
+    quota = repository["quota_bytes"]
+    if quota is None:
+        return finding(place, "quota_unset", "medium")
+    values = {"used_bytes": repository["used_bytes"], "quota_bytes": quota, "limit_percent": percent}
+    if repository["used_bytes"] >= quota:
+        return finding(place, "quota_spent", "high", **values)
+    if 100 * repository["used_bytes"] > percent * quota:
+        return finding(place, "quota_near", "medium", **values)
+    return good(place, "quota", **values)
+
+
 def _keys(place: str, repository: Repository, past: Past) -> Check:
-    """Judge the repository's own keys: each opens it, so one more is somebody more who can read."""
+    """Judge the repository's own keys: each opens it, so one more is somebody more who can read.
+
+    The second site pins them; at the local one they are held against the last inspection.
+    """
+    if repository["pinned_keys"] is not None:
+        return _pinned(place, set(repository["keys"]), set(repository["pinned_keys"]))
     before = past.find(place, "keys")
     if before is None:
         return Check(place, "keys", "none", "keys_first", {"found_count": len(repository["keys"])})
@@ -93,6 +113,16 @@ def _keys(place: str, repository: Repository, past: Past) -> Check:
         values = {"added": [key[:12] for key in added], "gone": [key[:12] for key in gone]}
         return finding(place, "keys_changed", "high", **values)
     return good(place, "keys", found_count=len(repository["keys"]))
+
+
+def _pinned(place: str, now: set[str], pinned: set[str]) -> Check:
+    if now != pinned:
+        values = {
+            "added": [key[:12] for key in sorted(now - pinned)],
+            "gone": [key[:12] for key in sorted(pinned - now)],
+        }
+        return finding(place, "keys_unpinned", "high", **values)
+    return Check(place, "keys", "good", "keys_pinned", {"found_count": len(now)})
 
 
 def _access_key(visit: Visit, limit: float, now: datetime) -> Check:

@@ -67,6 +67,7 @@ class MiyunSite(Model):
     handed_over_keys: AbsolutePath | None = Field(
         default=None, description="the folder of the public keys that the site was given: SYSTEM/miyun-append.pub"
     )
+    probe_every_days: int = Field(default=1, ge=1, le=31, description="1 to 31 days between append-only probes")
     bandwidth_kib_per_second: int = Field(default=0, ge=0, description="a number of KiB/s, 0 is no limit")
 
 
@@ -95,6 +96,7 @@ class Inspection(Model):
     """Beyond which figures an inspection of the backup sites finds something."""
 
     free_percent: int = Field(default=15, ge=1, le=99, description="1 to 99 percent of a file system that stay free")
+    quota_percent: int = Field(default=90, ge=1, le=99, description="1 to 99 percent of a quota at the second site")
     days_until_full: int = Field(default=90, ge=1, description="days that the free space lasts at the present growth")
     memory_percent: int = Field(default=10, ge=1, le=99, description="1 to 99 percent of memory that stay available")
     load_per_cpu: float = Field(default=2.0, gt=0, description="processes waiting for each CPU over 15 minutes")
@@ -102,6 +104,7 @@ class Inspection(Model):
     lock_seconds: int = Field(default=3600, ge=1, description="seconds; a live restic renews its lock every 5 minutes")
     host_lock_seconds: int = Field(default=43200, ge=1, description="seconds that one job may be at work on a host")
     certificate_days: int = Field(default=30, ge=1, description="days that Vault's certificate is still valid")
+    probe_days: int = Field(default=35, ge=1, description="days within which the append-only probe was refused all")
     access_key_days: int = Field(default=365, ge=1, description="days after which a key of ours is replaced")
     site_key_days: int = Field(default=1825, ge=1, description="days after which a host's or receipt key is replaced")
     job_days: Annotated[dict[str, Annotated[int, Field(ge=1)]], AfterValidator(_known_jobs)] = Field(

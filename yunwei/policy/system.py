@@ -82,6 +82,9 @@ class Retention(Model):
     site: SiteName = Field(description="local or miyun")
     keep: Keep = Field(description="last, daily, weekly, monthly, yearly")
     max_removals: int = Field(ge=1, description="at least 1 removal a run")
+    rejected_days: int = Field(
+        default=30, ge=7, description="7 days or more that a never accepted snapshot is kept here"
+    )
     alert_days: int = Field(default=30, ge=1, description="at least 1 day before the disk is full")
     permission: Permission = Field(
         description="the client's written permission {reference, expires}: no rule deletes without"

@@ -136,6 +136,8 @@ class SyncWork(TypedDict):
     remote: RemoteWork
     bandwidth_kib_per_second: int
     """0 is no limit."""
+    probe_every_days: int
+    """How often the appending key is tried for what it must not do there."""
     head: HeadWork
     time: str
 
@@ -180,6 +182,8 @@ class RetireWork(TypedDict):
     items: list[str]
     keep: KeepWork
     max_removals: int
+    rejected_days: int
+    """Local site: days that a snapshot stays that was never accepted, from when a retention run first saw it."""
     alert_days: int
     """The run fails when the site's disk is full in so many days or less."""
     permission: PermissionWork

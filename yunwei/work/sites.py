@@ -27,6 +27,7 @@ def sync_work(policy: Policy, system_id: str, head: Head, now: datetime) -> Sync
         "items": [item.id for item in system.items()],
         "remote": miyun(policy, system, policy.estate.sites.miyun.append_user, "miyun-append"),
         "bandwidth_kib_per_second": policy.estate.sites.miyun.bandwidth_kib_per_second,
+        "probe_every_days": policy.estate.sites.miyun.probe_every_days,
         "head": {"count": head.count, "hash": head.hash},
         "time": utc(now),
     }
@@ -55,6 +56,7 @@ def retire_work(policy: Policy, system_id: str, site: SiteName, now: datetime) -
             "yearly": rule.keep.yearly,
         },
         "max_removals": rule.max_removals,
+        "rejected_days": rule.rejected_days,
         "alert_days": rule.alert_days,
         "permission": {"reference": rule.permission.reference, "expires": rule.permission.expires.isoformat()},
         "legal_holds": [_hold(hold) for hold in system.legal_holds if hold.holds(today)],

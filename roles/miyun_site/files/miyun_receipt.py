@@ -14,9 +14,12 @@ import subprocess
 import sys
 import time
 
+import site_limits
+
 STORE = "/srv/miyun"
 KEY = "/var/lib/miyun-sign/receipt_key"
 REMEMBERED = "/var/lib/miyun-sign/hashed"
+PINS = "/var/lib/miyun-sign/pins"
 NAMESPACE = "yunwei-receipt"
 KINDS = ("data", "index", "keys", "snapshots")
 DAYS = 30
@@ -78,6 +81,33 @@ def examine(repository, known, day):
     return summary, good
 
 
+def held_against_pins(system, repository):
+    """Return which repository keys are there, and which differ from those that this site has pinned.
+
+    The first receipt pins what is there. Whoever really changes a key of the repository is this site's administrator,
+    and removes the pins then.
+    """
+    path = os.path.join(PINS, system + ".json")
+    found = sorted(os.listdir(os.path.join(repository, "keys")))
+    try:
+        with open(path) as stream:
+            pinned = json.load(stream)
+    except FileNotFoundError:
+        pinned = found
+        write_whole(path, pinned)
+        os.chmod(path, 0o644)
+    return {"pinned": pinned, "added": sorted(set(found) - set(pinned)), "gone": sorted(set(pinned) - set(found))}
+
+
+def held_against_quota(system, repository):
+    """Return the bytes that the system keeps here, counted as the gate counts them, and its quota."""
+    try:
+        quota = site_limits.read_limits(system)["quota_bytes"]
+    except site_limits.NoLimitsError:
+        quota = None
+    return {"used_bytes": site_limits.used_bytes(repository), "quota_bytes": quota}
+
+
 def remembered(system):
     """Return what earlier receipts found good; nothing where that cannot be read, so that all is read again."""
     try:
@@ -89,9 +119,13 @@ def remembered(system):
 
 def remember(system, good):
     """Keep what was found good, whole or not at all."""
-    path = os.path.join(REMEMBERED, system + ".json")
+    write_whole(os.path.join(REMEMBERED, system + ".json"), good)
+
+
+def write_whole(path, content):
+    """Write a JSON file so that it is there whole or not at all."""
     with open(path + ".new", "w") as stream:
-        json.dump(good, stream)
+        json.dump(content, stream)
         stream.flush()
         os.fsync(stream.fileno())
     os.rename(path + ".new", path)
@@ -115,6 +149,7 @@ def main(system):
         raise SystemExit("miyun_receipt: there is no repository of %s at this site yet" % system)
     summary, good = examine(repository, remembered(system), int(now // 86400))
     receipt = {"format": 1, "site": "miyun", "system": system}
+    receipt.update(keys=held_against_pins(system, repository), quota=held_against_quota(system, repository))
     receipt.update(summary, time=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(now)))
     text = json.dumps(receipt, sort_keys=True)
     print(json.dumps({"receipt": text, "signature": sign(text, NAMESPACE)}))

@@ -14,7 +14,8 @@ SIGNER = ["/usr/bin/sudo", "-n", "-u", "miyun-sign"]
 RECEIPT, HEAD = "/usr/libexec/yunwei/miyun_receipt.py", "/usr/libexec/yunwei/miyun_head.py"
 HEADS = "/srv/miyun_heads"
 FACTS = ["/usr/libexec/yunwei/site_facts.py"]
-MODES = {"append": ["--append-only"], "read": []}
+APPENDING = "/usr/libexec/yunwei/append_session.py"
+MODES = ("append", "read")
 SYSTEM = re.compile(r"^[a-z][a-z0-9_]{0,40}$")
 
 
@@ -24,14 +25,14 @@ def refuse(reason):
     sys.exit(1)
 
 
-def repository_command(mode, folder):
+def repository_command(mode, system, folder):
     """Return the command that speaks the repository protocol over standard input and output.
 
-    A reader is kept from writing by file permissions; `--append-only` keeps an appender from removing anything but
-    locks.
+    A reader is kept from writing by file permissions; each request of an appender is judged by a program of this site.
     """
-    program = ["/usr/bin/rclone", "serve", "restic", "--stdio", "--config", "", "--log-level", "ERROR"]
-    return program + MODES[mode] + [folder]
+    if mode == "append":
+        return [APPENDING, system, folder]
+    return ["/usr/bin/rclone", "serve", "restic", "--stdio", "--config", "", "--log-level", "ERROR", folder]
 
 
 def heads_command(system):
@@ -49,7 +50,7 @@ def main(arguments):
     if not os.path.isdir(folder):
         refuse("there is no repository of %s here" % system)
     if asked[:2] == ["serve", "restic"]:
-        command = repository_command(mode, folder)
+        command = repository_command(mode, system, folder)
     elif asked == ["receipt"] and mode == "append":
         command = [*SIGNER, RECEIPT, system]
     elif asked[:1] == ["head"] and len(asked) == 3 and mode == "append":

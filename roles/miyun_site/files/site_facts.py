@@ -18,6 +18,8 @@ ACCOUNTS = (("miyun-append", "append"), ("miyun-read", "read"), ("yunwei-read", 
 HOMES = "/var/lib"
 PROGRAMS = "/usr/libexec/yunwei"
 RULES = "/etc/yunwei/site_rules"
+LIMITS = "/etc/yunwei/site_limits"
+PINS = "/var/lib/miyun-sign/pins"
 LOCKS = "/run/lock"
 HOST_KEYS = "/etc/ssh/ssh_host_*_key.pub"
 RECEIPT_KEY = "/var/lib/miyun-sign/receipt_key.pub"
@@ -25,6 +27,7 @@ GATE = re.compile(
     r'^restrict,command="/usr/libexec/yunwei/repository_gate\.py (append|read) ([a-z][a-z0-9_]{0,40}) (/[^" ]*)"'
     r" ([a-z0-9@.-]+ [A-Za-z0-9+/]+=*)( .*)?$"
 )
+BLOCK = 4096
 NEVER_WRITTEN = ("iso9660", "squashfs")
 
 
@@ -90,18 +93,26 @@ def arrays():
     return [{"name": name, "wanted": int(wanted), "working": int(working)} for name, wanted, working in found]
 
 
-def repository(folder):
-    """Return size, snapshots, locks and keys of a repository; None where there is none yet."""
+def repository(system, folder):
+    """Return size, quota, snapshots, locks and keys of a repository; None where there is none yet.
+
+    `used_bytes` is counted as the gate of an appender counts it: in whole blocks, one more for each file.
+    """
     if not os.path.isfile(os.path.join(folder, "config")):
         return None
-    total, files = 0, 0
+    total, used, files = 0, 0, 0
     for place, _, names in os.walk(folder, onerror=fail):
         for name in names:
-            total += size_of(os.path.join(place, name))
+            size = size_of(os.path.join(place, name))
+            total += size
+            used += BLOCK + size // BLOCK * BLOCK
             files += 1
     snapshots = dated(os.path.join(folder, "snapshots"))
     return {
         "bytes": total,
+        "used_bytes": used,
+        "quota_bytes": (shown(LIMITS, system) or {}).get("quota_bytes"),
+        "pinned_keys": shown(PINS, system),
         "files": files,
         "snapshots": len(snapshots),
         "newest_snapshot": max((one["since"] for one in snapshots), default=None),
@@ -189,9 +200,9 @@ def public_key(path):
     return {"type": kind, "sha256": sha256("%s %s" % (kind, content)), "made": os.stat(path).st_mtime}
 
 
-def rules(system):
-    """Return the retention rules that the site's administrator has put into force; None where none are shown."""
-    path = os.path.join(RULES, system + ".json")
+def shown(folder, system):
+    """Return what the site shows of a system in a folder, such as the rules in force; None where it shows nothing."""
+    path = os.path.join(folder, system + ".json")
     return json.loads(text_of(path)) if os.path.exists(path) else None
 
 
@@ -203,13 +214,13 @@ def main(system, folder):
         ("memory", memory),
         ("disks", lambda: disks(folder)),
         ("arrays", arrays),
-        ("repository", lambda: repository(folder)),
+        ("repository", lambda: repository(system, folder)),
         ("host_lock", lambda: host_lock(system)),
         ("accounts", lambda: accounts(system, folder)),
         ("programs", programs),
         ("host_keys", host_keys),
         ("receipt_key", receipt_key),
-        ("rules", lambda: rules(system)),
+        ("rules", lambda: shown(RULES, system)),
     ):
         try:
             facts[name] = read()

@@ -6,7 +6,8 @@ import pytest
 
 ACCOUNTS = ("miyun-append", "miyun-read")
 SIGNING = ("miyun_receipt.py", "miyun_head.py")
-PROGRAMS = ("repository_gate.py", "site_facts.py", *SIGNING)
+APPENDING = ("append_session.py", "append_rules.py", "hpack.py", "site_limits.py")
+PROGRAMS = ("repository_gate.py", "site_facts.py", *APPENDING, *SIGNING)
 
 
 @pytest.mark.parametrize("name", PROGRAMS)
@@ -76,6 +77,14 @@ def test_the_reader_answers_an_inspection_and_reads_no_more_than_it_may(host):
             assert facts["receipt_key"]["type"] == "ssh-ed25519"
             assert [account["foreign"] for account in facts["accounts"]] == [0, 0]
         assert host.run("sudo -n -u miyun-read ls /var/lib/miyun-sign").rc != 0
+
+
+def test_every_system_has_a_quota_that_only_root_may_change(host):
+    with host.sudo():
+        for store in host.check_output("find /srv/miyun -mindepth 1 -maxdepth 1 -type d").split():
+            limits = host.file(f"/etc/yunwei/site_limits/{store.rpartition('/')[2]}.json")
+            assert (limits.user, limits.mode) == ("root", 0o644)
+            assert json.loads(limits.content_string)["quota_bytes"] > 0
 
 
 def test_a_receipt_is_signed_where_there_is_a_repository(host):
