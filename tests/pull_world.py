@@ -192,7 +192,7 @@ class TwoSites(World):
 
     def __init__(self, base: Path, monkeypatch: Any) -> None:
         super().__init__(base, monkeypatch)
-        for name in ("miyun/mediation", "remembered", "heads"):
+        for name in ("miyun/mediation", "remembered", "heads", "copies"):
             (base / name).mkdir(parents=True)
         _make_key(base / "receipt_key")
         self.site_misbehaves()

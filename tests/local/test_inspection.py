@@ -67,7 +67,8 @@ class World:
 @pytest.fixture
 def world(bao: RealVault, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> Iterator[World]:
     local = SiteTree(tmp_path / "local", ("repository_gate.py", "site_facts.py"))
-    miyun = SiteTree(tmp_path / "miyun", ("repository_gate.py", "site_facts.py", "miyun_receipt.py", "miyun_head.py"))
+    signing = ("miyun_receipt.py", "miyun_head.py", "miyun_copies.py")
+    miyun = SiteTree(tmp_path / "miyun", ("repository_gate.py", "site_facts.py", *signing))
     servers = {
         name: ForcedSsh(site.folder / "var/lib", GATE, site.gate) for name, site in (("local", local), ("miyun", miyun))
     }

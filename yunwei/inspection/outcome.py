@@ -27,7 +27,7 @@ from yunwei.work.pins import read_public_file
 
 _PROGRAMS: Mapping[str, tuple[str, ...]] = {
     "local": ("repository_gate.py", "site_facts.py"),
-    "miyun": ("repository_gate.py", "site_facts.py", "miyun_receipt.py", "miyun_head.py"),
+    "miyun": ("repository_gate.py", "site_facts.py", "miyun_receipt.py", "miyun_head.py", "miyun_copies.py"),
 }
 EXIT_CODES = {"passed": 0, "findings": 1, "could not judge": 4}
 
