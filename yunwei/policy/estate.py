@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo, available_timezones
 from pydantic import AfterValidator, Field
 
 from yunwei.jobs import all_jobs
+from yunwei.policy.alerts import Alerts
 from yunwei.policy.base import AbsolutePath, Model, Name, Port, refuse
 from yunwei.policy.suggest import did_you_mean
 
@@ -120,6 +121,7 @@ class Estate(Model):
     drill: Drill = Field(description="hosts, work_dir, reserve_bytes")
     lock: Lock = Field(description="lease_seconds")
     inspection: Inspection = Field(default=Inspection(), description="thresholds, each with a default")
+    alerts: Alerts | None = Field(default=None, description="language, grace_seconds, repeat_seconds, channels")
     production_group: Name = Field(default="production", description="the group that no drill host may be in")
 
     @property

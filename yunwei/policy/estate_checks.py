@@ -30,6 +30,9 @@ def check_estate(draft: Draft[Estate], inventory: Inventory) -> Iterator[Problem
         if name is not None and name not in inventory.hosts:
             hint = did_you_mean(name, inventory.hosts)
             yield draft.problem(place, f"'{name}', which is not in hosts.yml", "a host of the inventory", hint)
+    if "alerts" not in draft.content:
+        hint = "Without it nobody is told when copies grow too old; see docs/alerts.md."
+        yield Problem(draft.file, "alerts", "nothing", "who is told of old copies", hint, stops=False)
     for place, name in _drill_hosts(draft):
         if name in inventory.hosts and production in inventory.hosts[name].groups:
             yield draft.problem(place, f"'{name}', which is in group {production}", "hosts outside production")
