@@ -32,6 +32,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_drill(commands)
     _add_recover(commands)
     _add_inspect(commands)
+    _add_timers(commands)
     _add_alerts(commands)
     _add_evidence(commands)
     _add_locks(commands)
@@ -218,6 +219,17 @@ def _add_inspect(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     sites.add_argument("--system", action="append", default=[], metavar="S", help="only this system (may be repeated)")
     _with_report(sites, "inspect")
     _with_inventory(sites)
+
+
+def _add_timers(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    timers = commands.add_parser("timers", help="the jobs that run by themselves").add_subparsers(
+        metavar="ACTION", required=True
+    )
+    log_in = _command(
+        timers, "log-in", "timers.log_in", "hand each timer its Vault login, in memory; after every start of the host"
+    )
+    log_in.add_argument("--renew", action="store_true", help="replace logins that are there; the old ones end")
+    _with_inventory(log_in)
 
 
 def _add_alerts(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
