@@ -193,7 +193,7 @@ class TwoSites(World):
 
     def __init__(self, base: Path, monkeypatch: Any) -> None:
         super().__init__(base, monkeypatch)
-        for name in ("miyun/mediation", "remembered", "heads", "sessions", "limits", "pins"):
+        for name in ("miyun/mediation", "remembered", "heads", "copies", "sessions", "limits", "pins"):
             (base / name).mkdir(parents=True)
         self.limit_site()
         _make_key(base / "receipt_key")

@@ -11,7 +11,7 @@ base_packages=(
 )
 check_packages=(
   chromium fonts-noto-cjk poppler-utils gcc libc6-dev
-  postgresql-15 restic rclone shellcheck
+  postgresql-15 restic rclone shellcheck python3-aiosmtpd systemd
 )
 
 say() { printf '%s\n' "$*" >&2; }

@@ -97,8 +97,8 @@ def open_gate(request: Request, session: Session) -> dict[str, Any]:
 def build_work(request: Request, session: Session, system: str, now: datetime) -> dict[str, Any]:
     """Return the unit of work of one system, as the job's modules take it."""
     policy, job = session.policy, request.name
-    if job == "prepare-hosts":
-        return dict(work.prepare_work(policy, system))
+    if job in ("prepare-hosts", "set-timers"):
+        return dict(work.prepare_work(policy, system) if job == "prepare-hosts" else work.timers_work(policy, system))
     if job == "back-up":
         return dict(work.back_up_work(policy, system, request.now, now, request.host_vars))
     if job == "sync-to-miyun":

@@ -65,6 +65,12 @@ _JOBS = (
         (Proof("backup_source", "sources", sources_only=True), Proof("backup_server", "backup_servers")),
     ),
     Job(
+        "set-timers",
+        JobClass.ROUTINE,
+        "Install the timers of the schedule on the controllers, and repair those that were changed",
+        (Proof("job_schedule", "controllers"),),
+    ),
+    Job(
         "back-up",
         JobClass.ROUTINE,
         "Pull databases and files from their hosts into the local repositories and accept what was proven",

@@ -158,6 +158,23 @@ class VaultClient:
             data = api.secrets.transit.read_key(name)["data"]
         return base64.b64decode(data["keys"][str(version or data["latest_version"])]["public_key"])
 
+    def new_approle_login(self, role: str) -> Credentials:
+        """Return a new login of an AppRole, to be handed to the timer of that name."""
+        with self._faults_named(f"auth/approle/role/{role}") as api:
+            try:
+                role_id = api.auth.approle.read_role_id(role)["data"]["role_id"]
+                secret_id = api.auth.approle.generate_secret_id(role)["data"]["secret_id"]
+            except _hvac().exceptions.InvalidPath:
+                raise vault_faults.no_approle(self.address, role) from None
+        return Credentials("approle", {"role_id": role_id, "secret_id": secret_id})
+
+    def end_approle_login(self, role: str, secret_id: str) -> None:
+        """Let Vault forget a login of an AppRole; one that it does not know is over already."""
+        errors = _hvac().exceptions
+        over = contextlib.suppress(errors.InvalidRequest, errors.InternalServerError)
+        with self._faults_named(f"auth/approle/role/{role}/secret-id/destroy") as api, over:
+            api.auth.approle.destroy_secret_id(role, secret_id)
+
     def renew(self) -> None:
         """Prolong the token, within the longest lifetime that Vault set for it."""
         with self._faults_named("auth/token/renew-self") as api:

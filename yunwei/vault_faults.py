@@ -73,6 +73,13 @@ def forbidden(address: str, identity: str, path: str) -> VaultForbiddenError:
     )
 
 
+def no_approle(address: str, role: str) -> VaultMissingSecretError:
+    """Return the fault of a timer's AppRole that nobody has made."""
+    return VaultMissingSecretError(
+        f"there is no AppRole {role} in Vault ({address}). Make it with the policy of the same name (docs/timers.md)."
+    )
+
+
 def missing(address: str, mount: str, path: str) -> VaultMissingSecretError:
     """Return the fault of a path that may be read but holds nothing."""
     return VaultMissingSecretError(

@@ -122,6 +122,11 @@ def _require_safe(path: Path, descriptor: int) -> None:
         )
 
 
+def is_in_memory(device: int) -> bool:
+    """Tell whether the mounted file system with this device number is kept in memory."""
+    return filesystem_type(device) in _IN_MEMORY
+
+
 def filesystem_type(device: int) -> str:
     """Return the type of the mounted file system with this device number, as the kernel names it."""
     wanted = f"{os.major(device)}:{os.minor(device)}"

@@ -47,7 +47,7 @@ def what_went_wrong(summary):
         ("missing", "no backup of"),
     ):
         said += ["%s %s" % (words, name) for name in summary.get(key) or []]
-    said += [reason for reason in [(summary.get("head") or {}).get("refused")] if reason]
+    said += [summary[key]["refused"] for key in ("head", "copies") if (summary.get(key) or {}).get("refused")]
     return "system %s: %s" % (summary["system"], "; ".join(said) or summary["verdict"])
 
 

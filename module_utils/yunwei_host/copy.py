@@ -14,6 +14,7 @@ from .copyplan import ids_at_site, plan_copy, proof
 from .faults import FaultError, RefusedByPolicyError
 from .heads import countersign
 from .hostlock import HostLock
+from .proven import newest_proven, tell_copies
 from .receipt import harmful, strange_keys
 from .records import RecordStore
 from .remote import CACHE, RemoteSite
@@ -92,7 +93,7 @@ class Copying:
         return dict(told, would_probe=self._probe_is_due())
 
     def run(self):
-        """Show the ledger's head, copy, check, fetch the receipt, write the proof; return (public summary, changed)."""
+        """Show the ledger's head, copy, check, prove it by the receipt, tell the site; return (summary, changed)."""
         began = time.time()
         self.remote.demand_reachable()
         head = countersign(self.remote, self._work, self._folder)
@@ -112,6 +113,10 @@ class Copying:
         receipt, name = self._receipt()
         proven = self._prove(records, there, receipt, name)
         summary = dict(self._told(plan, proven), receipt=_short(receipt, name), locks=locks)
+        newest = newest_proven(records, self._work["items"], there, receipt)
+        summary["copies"] = tell_copies(self.remote, self._work, self._folder, newest, there)
+        if summary["copies"]["refused"]:
+            summary["verdict"] = "failed"
         summary["seconds"] = round(time.time() - began, 3)
         summary["probe"] = self._probe()
         summary["damage"] = strange_keys(receipt) + probe.told(summary["probe"])

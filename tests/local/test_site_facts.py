@@ -15,7 +15,7 @@ from yunwei.inspection.drift import key_digest
 from yunwei.inspection.facts import Facts, read_facts
 from yunwei.lab import keys
 
-PROGRAMS = ("repository_gate.py", "site_facts.py", "miyun_receipt.py", "miyun_head.py")
+PROGRAMS = ("repository_gate.py", "site_facts.py", "miyun_receipt.py", "miyun_head.py", "miyun_copies.py")
 
 
 @pytest.fixture

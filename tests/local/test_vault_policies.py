@@ -25,6 +25,7 @@ NEEDED = {
     "drill": {"repository-local", "repository-miyun", "miyun-read", "local-read"},
     "verify-backups": {"repository-local", "repository-miyun", "miyun-read", "local-read"},
     "inspect": {"miyun-read", "local-read"},
+    "set-timers": set(),
     "recover": {"repository-local", "repository-miyun", "miyun-read", "local-read"},
 }
 

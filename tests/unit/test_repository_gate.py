@@ -50,6 +50,13 @@ def test_an_appender_has_a_receipt_and_a_head_signed(answer):
     assert answer("append", f"head 12 {HASH}") == signed
 
 
+def test_an_appender_has_its_copies_signed(answer):
+    claim = f"database:mediation 2026-12-01T00:00:00Z {HASH},{HASH}"
+    signed = [*SIGN, "/usr/libexec/yunwei/miyun_copies.py", "mediation"]
+    assert answer("append", f"copies {claim} {claim}") == [*signed, *claim.split(), *claim.split()]
+    assert answer("append", "copies") == signed
+
+
 def test_a_reader_reads_the_heads_of_its_own_system(answer, tmp_path):
     assert answer("read", "heads") == ["/bin/true"]
     (tmp_path / "heads").mkdir()
@@ -72,6 +79,8 @@ def test_both_speak_the_repository_protocol_in_their_mode(answer, tmp_path):
         ("append", "head 12"),
         ("append", f"head 12 {HASH} legalservice"),
         ("read", "heads legalservice"),
+        ("read", "copies"),
+        ("append", "copies legalservice"),
         ("append", "sh -c id"),
         ("append", ""),
     ],

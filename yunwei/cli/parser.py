@@ -32,6 +32,8 @@ def build_parser() -> argparse.ArgumentParser:
     _add_drill(commands)
     _add_recover(commands)
     _add_inspect(commands)
+    _add_timers(commands)
+    _add_alerts(commands)
     _add_evidence(commands)
     _add_locks(commands)
     _add_calendar(commands)
@@ -217,6 +219,28 @@ def _add_inspect(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     sites.add_argument("--system", action="append", default=[], metavar="S", help="only this system (may be repeated)")
     _with_report(sites, "inspect")
     _with_inventory(sites)
+
+
+def _add_timers(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    timers = commands.add_parser("timers", help="the jobs that run by themselves").add_subparsers(
+        metavar="ACTION", required=True
+    )
+    log_in = _command(
+        timers, "log-in", "timers.log_in", "hand each timer its Vault login, in memory; after every start of the host"
+    )
+    log_in.add_argument("--renew", action="store_true", help="replace logins that are there; the old ones end")
+    _with_inventory(log_in)
+
+
+def _add_alerts(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    alerts = commands.add_parser("alerts", help="who is told when copies grow too old").add_subparsers(
+        metavar="ACTION", required=True
+    )
+    rules = _command(
+        alerts, "rules", "alerts.rules", "show the rules for the second site's watch, to hand to its administrator"
+    )
+    rules.add_argument("-o", "--output", type=_absolute, metavar="FILE", help="write them to this file instead")
+    _with_inventory(rules)
 
 
 def _add_evidence(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

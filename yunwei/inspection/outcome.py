@@ -36,6 +36,7 @@ _PROGRAMS: Mapping[str, tuple[str, ...]] = {
         "site_facts.py",
         "miyun_receipt.py",
         "miyun_head.py",
+        "miyun_copies.py",
     ),
 }
 EXIT_CODES = {"passed": 0, "findings": 1, "could not judge": 4}

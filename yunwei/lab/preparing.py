@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import subprocess
 import sys
 from collections.abc import Iterable
 from pathlib import Path
 
+from yunwei import policy
 from yunwei.errors import LabError
 from yunwei.lab import engine, inventory, memory
 from yunwei.lab.topology import Slot
 from yunwei.paths import content_root
+from yunwei.work.watch import watch_rules
 
 _PACKAGE = Path(__file__).resolve().parent.parent
 # What decides how the hosts are prepared: the content that Ansible reads, and the parts of the package it calls.
@@ -22,6 +25,8 @@ _CODE = ("source", "policy", "work")
 
 def prepare_miyun(slot: Slot) -> str:
     """Set the second site up as its administrator does; return `done`, or `unchanged` when nothing differs."""
+    rules = watch_rules(policy.load(inventory.hosts_dir(slot)))
+    memory.write(slot.secrets_dir / "public" / "watch.json", json.dumps(rules, ensure_ascii=False), 0o644)
     return _ensure(slot, "prepare_miyun", inventory.miyun_admin_dir(slot))
 
 

@@ -30,11 +30,25 @@ def check_estate(draft: Draft[Estate], inventory: Inventory) -> Iterator[Problem
         if name is not None and name not in inventory.hosts:
             hint = did_you_mean(name, inventory.hosts)
             yield draft.problem(place, f"'{name}', which is not in hosts.yml", "a host of the inventory", hint)
+    if "alerts" not in draft.content:
+        needed = "Without it nobody is told when copies grow too old; see docs/alerts.md."
+        yield Problem(draft.file, "alerts", "nothing", "who is told of old copies", needed, stops=False)
+    yield from _check_timers(draft, inventory)
     for place, name in _drill_hosts(draft):
         if name in inventory.hosts and production in inventory.hosts[name].groups:
             yield draft.problem(place, f"'{name}', which is in group {production}", "hosts outside production")
         if name == server:
             yield draft.problem(place, f"'{name}', which is the backup server", "hosts that hold no backups")
+
+
+def _check_timers(draft: Draft[Estate], inventory: Inventory) -> Iterator[Problem]:
+    if "timers" not in draft.content:
+        needed = "Without it every job is started by a person; see docs/timers.md."
+        yield Problem(draft.file, "timers", "nothing", "which jobs run by themselves", needed, stops=False)
+    elif not any("controllers" in host.groups for host in inventory.hosts.values()):
+        hint = did_you_mean("controllers", inventory.groups)
+        found = "timers, but no host of hosts.yml in group controllers"
+        yield draft.problem(("timers",), found, "at least one host in group controllers", hint)
 
 
 def _drill_hosts(draft: Draft[Estate]) -> list[tuple[tuple[str | int, ...], str]]:

@@ -52,6 +52,7 @@ def secret_names(job: str, source_hosts: Sequence[str], site: str) -> list[str]:
         "sync-to-miyun": ["repository-local", "repository-miyun", "miyun-append"],
         "retire-backups": ["repository-local"],
         "release-locks": [],
+        "set-timers": [],
         "inspect": ["local-read" if site == "local" else "miyun-read"],
     }
     return needs.get(SAME_IDENTITY.get(job, job), list(_FROM_SITE[site]))

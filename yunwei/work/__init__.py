@@ -3,6 +3,7 @@
 from yunwei.work.back_up import back_up_work, prepare_work, source_work
 from yunwei.work.restore import RestoreOptions, drill_work, recover_work
 from yunwei.work.sites import retire_work, sync_work
+from yunwei.work.timers import timers_work
 
 __all__ = [
     "RestoreOptions",
@@ -13,4 +14,5 @@ __all__ = [
     "retire_work",
     "source_work",
     "sync_work",
+    "timers_work",
 ]

@@ -2,8 +2,8 @@
 """The forced command in front of a restic repository: append to it, read it, have something signed, ask about it.
 
 The line in `authorized_keys` names mode, system and folder; the caller's words (SSH_ORIGINAL_COMMAND) only choose
-between the repository protocol and one question: an appender's for a signed receipt or head, a reader's for the list
-of heads or an inspection. Nothing else is possible. Standard library only.
+between the repository protocol and one question: an appender's for a signed receipt, head or statement of copies, a
+reader's for the list of heads or an inspection. Nothing else is possible. Standard library only.
 """
 
 import os
@@ -12,6 +12,7 @@ import sys
 
 SIGNER = ["/usr/bin/sudo", "-n", "-u", "miyun-sign"]
 RECEIPT, HEAD = "/usr/libexec/yunwei/miyun_receipt.py", "/usr/libexec/yunwei/miyun_head.py"
+COPIES = "/usr/libexec/yunwei/miyun_copies.py"
 HEADS = "/srv/miyun_heads"
 FACTS = ["/usr/libexec/yunwei/site_facts.py"]
 APPENDING = "/usr/libexec/yunwei/append_session.py"
@@ -55,14 +56,16 @@ def main(arguments):
         command = [*SIGNER, RECEIPT, system]
     elif asked[:1] == ["head"] and len(asked) == 3 and mode == "append":
         command = [*SIGNER, HEAD, system, *asked[1:]]
+    elif asked[:1] == ["copies"] and len(asked) % 3 == 1 and mode == "append":
+        command = [*SIGNER, COPIES, system, *asked[1:]]
     elif asked == ["heads"] and mode == "read":
         command = heads_command(system)
     elif asked == ["inspect"] and mode == "read":
         command = [*FACTS, system, folder]
     else:
         refuse(
-            "allowed are the repository protocol; for an appender `receipt` and `head COUNT HASH`; "
-            "for a reader `heads` and `inspect`"
+            "allowed are the repository protocol; for an appender `receipt`, `head COUNT HASH` and "
+            "`copies [ITEM TIME SNAPSHOTS]...`; for a reader `heads` and `inspect`"
         )
     os.umask(0o027)
     os.chdir("/")

@@ -5,7 +5,7 @@ import json
 import pytest
 
 ACCOUNTS = ("miyun-append", "miyun-read")
-SIGNING = ("miyun_receipt.py", "miyun_head.py")
+SIGNING = ("miyun_receipt.py", "miyun_head.py", "miyun_copies.py")
 APPENDING = ("append_session.py", "append_rules.py", "hpack.py", "site_limits.py")
 PROGRAMS = ("repository_gate.py", "site_facts.py", *APPENDING, *SIGNING)
 
@@ -56,14 +56,15 @@ def test_the_signing_key_is_the_signer_s_alone(host):
         assert host.run("sudo -n -u miyun-append cat /var/lib/miyun-sign/receipt_key").rc != 0
 
 
-def test_only_the_signer_writes_the_heads(host):
+@pytest.mark.parametrize("folder", ["/srv/miyun_heads", "/srv/miyun_copies"])
+def test_only_the_signer_writes_the_heads_and_the_proven_copies(host, folder):
     with host.sudo():
-        kept = host.file("/srv/miyun_heads")
+        kept = host.file(folder)
         assert (kept.user, kept.group, kept.mode) == ("miyun-sign", "miyun-read", 0o2750)
-        lists = host.run("find /srv/miyun_heads -type f -printf '%u %m %f\\n'").stdout.split("\n")[:-1]
+        lists = host.run(f"find {folder} -type f -printf '%u %m %f\\n'").stdout.split("\n")[:-1]
         assert [line for line in lists if not line.startswith("miyun-sign 640 ")] == []
         for account in ACCOUNTS:
-            assert host.run(f"sudo -n -u {account} touch /srv/miyun_heads/probe").rc != 0
+            assert host.run(f"sudo -n -u {account} touch {folder}/probe").rc != 0
 
 
 def test_the_reader_answers_an_inspection_and_reads_no_more_than_it_may(host):
