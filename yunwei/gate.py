@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, cast
@@ -10,7 +10,7 @@ from typing import Any, cast
 from yunwei import locks, work
 from yunwei.errors import RefusedError, UsageError, VaultForbiddenError, VaultMissingSecretError, YunweiError
 from yunwei.jobs import JobClass, find_job
-from yunwei.policy import Policy
+from yunwei.policy import Policy, System
 from yunwei.session import Session, current
 from yunwei.vault_policies import secret_names
 from yunwei.work.back_up import HostVariables, local_records, local_repository, tripwire_releases
@@ -96,19 +96,19 @@ def open_gate(request: Request, session: Session) -> dict[str, Any]:
 
 def build_work(request: Request, session: Session, system: str, now: datetime) -> dict[str, Any]:
     """Return the unit of work of one system, as the job's modules take it."""
-    policy, job = session.policy, request.name
-    if job in ("prepare-hosts", "set-timers"):
-        return dict(work.prepare_work(policy, system) if job == "prepare-hosts" else work.timers_work(policy, system))
-    if job == "back-up":
-        return dict(work.back_up_work(policy, system, request.now, now, request.host_vars))
-    if job == "sync-to-miyun":
-        return dict(work.sync_work(policy, system, session.ledger.head(), now))
-    if job == "retire-backups":
-        return dict(work.retire_work(policy, system, request.site, now))
-    if job in ("drill-restore", "recover-system"):
-        build = work.drill_work if job == "drill-restore" else work.recover_work
-        return dict(build(policy, system, _restore_options(request, session, system), now))
-    return _reading_work(request, policy, system, now)
+    policy = session.policy
+    builders: dict[str, Callable[[], Mapping[str, Any]]] = {
+        "prepare-hosts": lambda: work.prepare_work(policy, system),
+        "set-timers": lambda: work.timers_work(policy, system),
+        "back-up": lambda: work.back_up_work(policy, system, request.now, now, request.host_vars),
+        "clean-logs": lambda: work.log_work(policy, system, now, request.host_vars),
+        "sync-to-miyun": lambda: work.sync_work(policy, system, session.ledger.head(), now),
+        "retire-backups": lambda: work.retire_work(policy, system, request.site, now),
+        "drill-restore": lambda: work.drill_work(policy, system, _restore_options(request, session, system), now),
+        "recover-system": lambda: work.recover_work(policy, system, _restore_options(request, session, system), now),
+    }
+    build = builders.get(request.name, lambda: _reading_work(request, policy, system, now))
+    return dict(build())
 
 
 def fetch_secrets(permit: Mapping[str, Any], session: Session) -> dict[str, dict[str, dict[str, Any]]]:
@@ -123,7 +123,7 @@ def fetch_secrets(permit: Mapping[str, Any], session: Session) -> dict[str, dict
     found: dict[str, dict[str, dict[str, Any]]] = {}
     faults: list[YunweiError] = []
     for system in permit["systems"]:
-        hosts = sorted({item.host for item in session.policy.system(system).items()})
+        hosts = _source_hosts(session.policy.system(system), permit["job"])
         found[system] = {}
         for name in secret_names(permit["job"], hosts, permit["site"]):
             try:
@@ -133,6 +133,14 @@ def fetch_secrets(permit: Mapping[str, Any], session: Session) -> dict[str, dict
     if faults:
         raise type(faults[0])("\n".join(str(fault) for fault in faults))
     return found
+
+
+def _source_hosts(system: System, job: str) -> list[str]:
+    """Return the hosts whose keys a job needs: those of the items, of the log rules, or of both."""
+    items = {item.host for item in system.items()}
+    if job == "clean-logs":
+        return system.log_hosts
+    return sorted(items | set(system.log_hosts)) if job == "prepare-hosts" else sorted(items)
 
 
 def require_issued(permit: Mapping[str, Any], session: Session) -> None:

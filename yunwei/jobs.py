@@ -88,6 +88,12 @@ _JOBS = (
         "Retire local backups that policy no longer keeps",
         (Proof("backup_retention", "backup_servers"),),
     ),
+    Job(
+        "clean-logs",
+        JobClass.ROUTINE,
+        "Archive old log files in the system's repository and, once they were read back, remove them from their hosts",
+        (Proof("log_cleanup", "sources"),),
+    ),
     Job("list-backups", JobClass.READ_ONLY, "List accepted backups and their copies", launch=False),
     Job(
         "list-heads",

@@ -8,13 +8,14 @@ from . import fence
 from .faults import FaultError, RefusedByPolicyError
 
 FAILED, REFUSED, NOT_JUDGED = 1, 3, 4
+PERMIT_AND_WORK = {"permit": {"type": "dict", "required": True}, "work": {"type": "dict", "required": True}}
 
 
 def act(module, jobs, action):
     """Run `action(work, permit, secrets, check)` -> (summary, changed) and end the module with the summary.
 
     Args:
-        module: the AnsibleModule, with the parameters permit, work and secrets.
+        module: the AnsibleModule, with the parameters permit, work and, where it needs them, secrets.
         jobs: the jobs whose permit the module takes.
         action: raises FaultError; a summary whose "verdict" is not `passed` is a failed module. What it has below
             "handed_on" goes to the playbook and not into the record.
@@ -22,7 +23,7 @@ def act(module, jobs, action):
     work, permit = module.params["work"], module.params["permit"]
     _demand_permit(module, jobs, work, permit)
     try:
-        summary, changed = action(work, permit, module.params["secrets"], module.check_mode)
+        summary, changed = action(work, permit, module.params.get("secrets"), module.check_mode)
     except RefusedByPolicyError as error:
         _fail(module, "%s" % error, dict(_ended(work, permit), refused=error.why, exit_code=REFUSED))
     except (FaultError, EnvironmentError) as error:

@@ -41,7 +41,7 @@ def read_baseline(repository, record):
     Raises FaultError when the stored manifest is not the one that was accepted.
     """
     places, payloads, packer, packed = {}, {}, zlib.compressobj(6), []
-    for line in _accepted_lines(repository, record):
+    for line in accepted_lines(repository, record):
         if line.get("t") != "file":
             continue
         packed.append(packer.compress((to_json(_told(line)) + "\n").encode("ascii")))
@@ -57,11 +57,11 @@ def read_tables(repository, record):
 
     Raises FaultError when the stored manifest is not the one that was accepted.
     """
-    lines = _accepted_lines(repository, record)
+    lines = accepted_lines(repository, record)
     return dict((table_key(line), table_value(line)) for line in lines if line.get("t") == "table")
 
 
-def _accepted_lines(repository, record):
+def accepted_lines(repository, record):
     """Yield the lines of the manifest of `record`; raises FaultError at their end unless they are the accepted ones."""
     dump = repository.open_dump(record["record_id"], record["manifest_path"])
     try:

@@ -71,7 +71,7 @@ class Listing:
 
     def add(self, chunk):
         """Take `chunk` (bytes of whole lines); raises NotAcceptedError for a line that cannot be true."""
-        take = self._file if self._item["kind"] == "files" else self._database
+        take = self._database if self._item["kind"] == "database" else self._file
         kept = []
         for line in parse_lines(chunk):
             take(line)

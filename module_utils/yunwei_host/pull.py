@@ -24,7 +24,7 @@ from .readback import read_back
 from .space import demand_space
 from .tripwire import Changes, FileChanges, NotCompared, TableChanges, judge, stored
 
-VERBS = {"database": "dump", "files": "files"}
+VERBS = {"database": "dump", "files": "files", "logs": "logs"}
 _HEAD_KEYS = ("verb", "name", "host", "started", "source_sha256", "python")
 _SPACE_LOOK_BYTES = 64 << 20
 _END_SECONDS = 60

@@ -34,7 +34,7 @@ def read_back(repository, payload, item, lines):
     began = time.time()
     dump = repository.open_dump(payload["snapshot"], payload["path"])
     try:
-        how = _read_archive(dump, lines()) if item["kind"] == "files" else _READERS[item["engine"]](dump)
+        how = _READERS[item["engine"]](dump) if item["kind"] == "database" else _read_archive(dump, lines())
         size, digest = dump.finish()
     finally:
         dump.abort()

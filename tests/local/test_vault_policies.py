@@ -18,6 +18,7 @@ SECRETS = (
 )
 NEEDED = {
     "back-up": {"repository-local", "source-app1", "source-db1"},
+    "clean-logs": {"repository-local", "source-app1", "source-db1"},
     "prepare-hosts": {"local-read", "source-app1", "source-db1"},
     "sync-to-miyun": {"repository-local", "repository-miyun", "miyun-append"},
     "retire-backups": {"repository-local"},
@@ -94,7 +95,7 @@ def test_a_name_that_would_widen_a_policy_is_refused(system: str):
 
 
 def test_an_unknown_job_is_refused_with_the_known_ones():
-    with pytest.raises(UsageError, match=r"known are back-up, drill, .*verify-backups"):
+    with pytest.raises(UsageError, match=r"known are back-up, clean-logs, drill, .*verify-backups"):
         render("bakc-up", "mediation")
 
 

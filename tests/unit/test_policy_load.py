@@ -26,7 +26,8 @@ class TestPermission:
     def test_an_expired_permission_is_reported_and_stops_its_rule_alone(self, lab: InventoryCopy) -> None:
         later = datetime.date(2028, 1, 1)
         problems = lab.problems(later)
-        assert {problem.path for problem in problems} == {f"retention[{site}].permission.expires" for site in (0, 1)}
+        rules = [f"{kind}[{index}]" for kind in ("retention", "logs") for index in (0, 1)]
+        assert {problem.path for problem in problems} == {f"{rule}.permission.expires" for rule in rules}
         assert not any(problem.stops for problem in problems)
         system = lab.load(later).systems["mediation"]
         with pytest.raises(

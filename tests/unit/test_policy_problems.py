@@ -101,6 +101,8 @@ def test_a_misspelt_key_and_what_it_leaves_missing_are_both_named(lab: Inventory
 def test_files_of_one_system_are_not_given_to_another(lab: InventoryCopy) -> None:
     lab.edit(LEGALSERVICE, "legacy1: application", "app1: application")
     lab.edit(LEGALSERVICE, "host: legacy1", "host: app1")
+    for _ in range(2):
+        lab.edit(LEGALSERVICE, "hosts: [legacy1]", "hosts: [app1]")
     lab.edit(LEGALSERVICE, "[/srv/portal]", "[/srv/mediation/files]")
     problem = lab.only_problem()
     assert (problem.file, problem.path) == (MEDIATION, "file_sets[0].paths")

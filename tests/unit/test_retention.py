@@ -54,6 +54,14 @@ def test_keeps_the_newest_and_removes_the_rest_oldest_first():
     assert removed([record(number, number) for number in range(1, 5)], work()) == [4, 3, 2]
 
 
+@pytest.mark.parametrize("site", ["miyun", None])
+def test_archived_logs_stay_six_months_whatever_policy_says(site):
+    item = "logs:app1"
+    records = [record(number, days, item=item, kind="logs") for number, days in enumerate((1, 2, 183, 185, 200))]
+    assert removed(records, work(items=[item], needs_site=site)) == [4, 3]
+    assert removed(records, work(needs_site=site)) == []
+
+
 def test_keeps_the_newest_of_each_of_so_many_days():
     records = [record(number, number / 4) for number in range(1, 21)]
     kept = set(plan(records, work(keep={"daily": 3}))["keep"])

@@ -115,16 +115,28 @@ class TestBackUp:
         assert found["items"][0]["source_address"] == "192.0.2.99"
         assert found["known_hosts"][0] == "192.0.2.99 ssh-ed25519 A"
 
+    @staticmethod
+    def place(path: str, below: bool) -> dict[str, Any]:
+        return {"path": path, "below": below, "patterns": ["*.log.[0-9]*"], "exclude": []}
+
     def test_what_a_source_may_hand_out(self, policy: Policy) -> None:
         database = {"engine": "postgresql", "port": 5432, "os_user": "postgres", "lock_timeout_seconds": 10}
         found = work.source_work(policy, "db1")
         assert found["systems"] == {
-            "legalservice": {"databases": {"legalservice": database}, "file_sets": {}},
-            "mediation": {"databases": {"mediation": database}, "file_sets": {}},
+            "legalservice": {"databases": {"legalservice": database}, "file_sets": {}, "logs": {}},
+            "mediation": {
+                "databases": {"mediation": database},
+                "file_sets": {},
+                "logs": {"db1": [self.place("/var/log/postgresql", below=False)]},
+            },
         }
         app = work.source_work(policy, "app1")["systems"]
         assert app == {
-            "mediation": {"databases": {}, "file_sets": {"app": {"paths": ["/srv/mediation"], "exclude": []}}}
+            "mediation": {
+                "databases": {},
+                "file_sets": {"app": {"paths": ["/srv/mediation"], "exclude": []}},
+                "logs": {"app1": [self.place("/var/log/mediation", below=True)]},
+            }
         }
         assert work.source_work(policy, "scratch1")["systems"] == {}
 
@@ -132,7 +144,7 @@ class TestBackUp:
 class TestSites:
     def test_sync(self, policy: Policy) -> None:
         found = work.sync_work(policy, "mediation", HEAD, NOW)
-        assert found["items"] == ["database:mediation", "files:app"]
+        assert found["items"] == ["database:mediation", "files:app", "logs:app1", "logs:db1"]
         assert found["head"] == {"count": 7, "hash": "ab" * 32}
         assert found["remote"] == {
             "site": "miyun",
@@ -371,6 +383,7 @@ def test_every_work_is_json_and_has_the_shape_that_was_promised(policy: Policy) 
     recovery = options(hosts=["db1", "app1"])
     works = [
         (work.back_up_work(policy, "mediation", False, NOW), shapes.BackUpWork),
+        (work.log_work(policy, "mediation", NOW), shapes.LogWork),
         (work.sync_work(policy, "mediation", HEAD, NOW), shapes.SyncWork),
         (work.retire_work(policy, "mediation", "local", NOW), shapes.RetireWork),
         (work.drill_work(policy, "mediation", options(), NOW), shapes.RestoreWork),

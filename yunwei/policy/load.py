@@ -16,6 +16,7 @@ from yunwei.policy.contract import Contract
 from yunwei.policy.draft import Draft
 from yunwei.policy.estate import Estate
 from yunwei.policy.inventory import Inventory, read_inventory
+from yunwei.policy.log_checks import check_logs
 from yunwei.policy.model import Policy
 from yunwei.policy.problems import PolicyError, Problem
 from yunwei.policy.role_variables import misspelt, role_interfaces
@@ -82,6 +83,7 @@ def _cross_check(
     problems = [*estate_checks.check_estate(estate, hosts), *check_connections(hosts, estate)]
     for system in systems:
         problems += check_system(system, hosts, production)
+        problems += check_logs(system, hosts)
     problems += estate_checks.check_neighbours(systems)
     if contract is not None:
         problems += estate_checks.check_contract(contract, systems)

@@ -12,6 +12,7 @@ from yunwei.errors import RefusedError
 from yunwei.policy.base import AbsolutePath, IsoDate, Model, Name, Port, RoleName, SystemId
 from yunwei.policy.engines import ENGINES, EngineName
 from yunwei.policy.estate import SiteName
+from yunwei.policy.logs import LogRule, Permission
 from yunwei.policy.schedule import Schedule
 from yunwei.policy.tripwire import RECORD_ID, RecordId, Tripwire
 
@@ -67,13 +68,6 @@ class Keep(Model):
     weekly: int = Field(default=0, ge=0, description="0 or more")
     monthly: int = Field(default=0, ge=0, description="0 or more")
     yearly: int = Field(default=0, ge=0, description="0 or more")
-
-
-class Permission(Model):
-    """The client's written permission to delete (confidentiality agreement, article 5)."""
-
-    reference: str = Field(min_length=3, description="the reference of the client's letter")
-    expires: IsoDate = Field(description="the last day on which the rule may run")
 
 
 class Retention(Model):
@@ -176,6 +170,7 @@ class System(Model):
     targets: Targets = Field(description="rto_seconds, rpo_seconds, production_bytes")
     retention: list[Retention] = Field(default=[], description="a list of rules, one a site")
     legal_holds: list[LegalHold] = Field(default=[], description="a list of holds")
+    logs: list[LogRule] = Field(default=[], description="a list of rules for log files")
     tripwire: Tripwire = Field(default=Tripwire(), description="what is suspicious about a new backup")
     services: list[Service] = Field(default=[], description="a list of services")
     application: Application | None = Field(
@@ -194,6 +189,22 @@ class System(Model):
             for one in self.file_sets
         ]
         return databases + file_sets
+
+    @property
+    def log_hosts(self) -> list[str]:
+        """Return the hosts that have a log rule, in alphabetical order."""
+        return sorted({host for rule in self.logs for host in rule.hosts})
+
+    def require_log_permissions(self, today: date) -> None:
+        """Raise `RefusedError` where the permission of a log rule has expired: then nothing may be removed."""
+        expired = [rule for rule in self.logs if today > rule.permission.expires]
+        if expired:
+            rule = expired[0]
+            raise RefusedError(
+                f"{self.id}: the permission {rule.permission.reference} of log rule '{rule.name}' expired on "
+                f"{rule.permission.expires}; today is {today}. Ask the client for a new one and enter it in policy, "
+                f"or take the rule out."
+            )
 
     def retention_rule(self, site: str, today: date) -> Retention:
         """Return the rule for a site.

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""The one program that a source host runs for the backup server: list, dump, stream files; nothing else.
+"""The one program that a source host runs for the backup server: list, dump, stream files and logs; nothing else.
 
 Behind a forced command (`--system NAME`, verb in SSH_ORIGINAL_COMMAND) it answers in frames on standard output:
 `YUNWEI-SOURCE 1`, then type byte, length, payload: H opens, D carries payload, M manifest lines, K says "still
@@ -806,6 +806,12 @@ def enter_folder(name, path, status, note):
         return absent(error, encode_name(path), note)
 
 
+def one_pattern(patterns):
+    """Return one expression over bytes for glob patterns, None for none."""
+    each = [fnmatch.translate(pattern.encode("utf-8").decode("latin-1")) for pattern in patterns]
+    return re.compile("|".join(["(?:%s)" % one for one in each]).encode("latin-1")) if each else None
+
+
 def walk(root, patterns, visit, note):
     """Call `visit` for each folder of the tree `root` (bytes), in the order of bytes; never follow a link.
 
@@ -814,8 +820,7 @@ def walk(root, patterns, visit, note):
     What matches one of `patterns` (fnmatch on the path below the root) is left out; `note(path, reason)` is told of
     what is not entered.
     """
-    both = [fnmatch.translate(pattern.encode("utf-8").decode("latin-1")) for pattern in patterns]
-    excluded = re.compile("|".join(["(?:%s)" % one for one in both]).encode("latin-1")) if both else None
+    excluded = one_pattern(patterns)
     parent, name = os.path.split(root)
     descriptor = open_folder(parent)
     try:
@@ -932,12 +937,15 @@ class FileSet(object):
             self._header(kind, raw, status, link)
         self._line(path, kind, status, key, sha256=digest if kind == "f" else None, sent=sent, target=target)
 
-    def _send_file(self, raw, path, name):
-        """Send exactly as many bytes as the header says, whatever happens to the file meanwhile."""
+    def _send_file(self, raw, path, name, planned=None):
+        """Send exactly as many bytes as the header says, whatever happens to the file meanwhile.
+
+        `planned` is the `plan_key` that it must have, None for any.
+        """
         descriptor = os.open(name, READ_FLAGS)
         try:
             status = os.fstat(descriptor)
-            if not stat.S_ISREG(status.st_mode):
+            if not stat.S_ISREG(status.st_mode) or planned not in (None, plan_key(status)):
                 self._note(path, "replaced while it was listed")
                 return
             self._header("f", raw, status, b"")
@@ -957,7 +965,8 @@ class FileSet(object):
         finally:
             os.close(descriptor)
         # A change in the same tick of the file system's clock leaves no trace: such a file is sent again next time.
-        if changed or time.time() - status.st_ctime < 2:
+        # A planned file was last changed days ago, so any change leaves one.
+        if changed or (planned is None and time.time() - status.st_ctime < 2):
             key = "unsure:" + key
         self._line(path, "f", status, key, sha256=digest.hexdigest(), sent=True, changed=changed)
 
@@ -1001,6 +1010,95 @@ class FileSet(object):
                 user,
             )  # fmt: skip
         )
+
+
+class LogFiles(FileSet):
+    """Streams exactly the planned files: those that lie in a configured place and are as they were planned."""
+
+    def __init__(self, places, answer, planned):
+        FileSet.__init__(self, {}, answer, {})
+        self._places = [LogPlace(place) for place in places]
+        self._planned = planned
+        self._sent = 0
+
+    def send(self):
+        """Send them folder by folder, in the order of bytes; raises Fault when none is as it was planned."""
+        folders = {}
+        for path in self._planned:
+            folder, name = os.path.split(decode_path(path))
+            folders.setdefault(folder, []).append((name, path))
+        for folder in sorted(folders):
+            self._answer.keep_alive()
+            self._send_folder(folder, sorted(folders[folder]))
+        if not self._sent:
+            raise Fault("planned files", "none is there as it was planned", "start the job again: it plans anew")
+        self._answer.data(b"\0" * 10240)
+
+    def _send_folder(self, folder, names):
+        try:
+            descriptor = open_folder(folder)
+        except Fault as fault:
+            for _, path in names:
+                self._note(path, fault.reason)
+            return
+        try:
+            for name, path in names:
+                self._send_planned(folder, name, path)
+        finally:
+            os.close(descriptor)
+
+    def _send_planned(self, folder, name, path):
+        if not [place for place in self._places if place.holds(folder, name)]:
+            self._note(path, "in no place that the policy names")
+            return
+        planned, _ = self._planned[path]
+        status = look(folder, name, self._note)
+        if status and (plan_key(status) != planned or status.st_nlink != 1):
+            self._note(path, "not as it was planned")
+        elif status:
+            try:
+                self._send_file(folder + b"/" + name, path, name, planned)
+                self._sent += 1
+            except OSError as error:
+                absent(error, path, self._note)
+
+
+class LogPlace(object):
+    """A place of log files, as the configuration names it: {"path", "below", "patterns", "exclude"}."""
+
+    # What holds data and no logs (queues of TongLINK/Q, PostgreSQL's own files), and what a killed run set aside.
+    PROTECTED = ("sndfiles", "rcvfiles", "pg_wal", "pg_xlog", "pg_xact", "pg_clog")
+    ASIDE = b".yunwei-retire-"
+
+    def __init__(self, settings):
+        self._path = settings["path"].encode("utf-8")
+        self._below = settings["below"]
+        self._wanted = one_pattern(settings["patterns"])
+        self._excluded = one_pattern(settings["exclude"])
+
+    def holds(self, folder, name):
+        """Return whether the file `name` in `folder` (bytes) belongs to it."""
+        inside = folder == self._path or (self._below and folder.startswith(self._path + b"/"))
+        parts = folder[len(self._path) :].lower().decode("latin-1").split("/")
+        if not inside or [part for part in parts if part in self.PROTECTED]:
+            return False
+        wanted = self._wanted.match(name) and not (self._excluded and self._excluded.match(name))
+        return bool(wanted) or name.startswith(self.ASIDE)
+
+
+def plan_key(status):
+    """Return what the plan of a log clean-up knows a file by."""
+    return "%d:%s" % (status.st_dev, stat_key(status))
+
+
+def decode_path(text):
+    """Return the bytes of a percent-encoded absolute path; raises Fault for one that could lead elsewhere."""
+    encoded = text.encode("ascii", "replace")
+    raw = re.sub(b"%([0-9A-F]{2})", lambda found: bytes(bytearray([int(found.group(1), 16)])), encoded)
+    parts = raw.split(b"/")
+    if parts[0] or len(parts) < 3 or b"\0" in raw or [part for part in parts[1:] if part in (b"", b".", b"..")]:
+        raise Fault("planned files", "%r is no plain absolute path" % text[:200], "correct the backup server's program")
+    return raw
 
 
 def account_name(find_entry, number):
@@ -1104,10 +1202,11 @@ def list_files(name, settings):
 
 
 def serve(system, words, answer):
-    """Answer one command of the backup server: `list`, `dump DATABASE` or `files SET`."""
+    """Answer one command of the backup server: `list`, `dump DATABASE`, `files SET` or `logs HOST`."""
     verb, name = (words + ["", ""])[:2]
-    if not re.match("list $|(?:dump|files) [A-Za-z0-9_][A-Za-z0-9_.-]*$", " ".join([verb, name] + words[2:])):
-        raise Fault("command", "%r: allowed are list, dump DATABASE, files SET" % words, "correct the command", 2)
+    if not re.match("list $|(?:dump|files|logs) [A-Za-z0-9_][A-Za-z0-9_.-]*$", " ".join([verb, name] + words[2:])):
+        allowed = "list, dump DATABASE, files SET, logs HOST"
+        raise Fault("command", "%r: allowed are %s" % (words, allowed), "correct the command", 2)
     settings = read_settings(system)
     if verb == "list":
         answer.open(verb, system)
@@ -1119,6 +1218,10 @@ def serve(system, words, answer):
         database = open_database(name, choose("database", settings["databases"], name))
         answer.open(verb, name)
         database.dump(answer)
+    elif verb == "logs":
+        places = choose("host", settings.get("logs") or {}, name)
+        answer.open(verb, name)
+        LogFiles(places, answer, read_baseline(0)).send()
     else:
         files = choose("file set", settings["file_sets"], name)
         answer.open(verb, name)

@@ -1,6 +1,7 @@
 """Policy, job and options turned into the unit of work of each system; shapes are in `yunwei.work.shapes`."""
 
 from yunwei.work.back_up import back_up_work, prepare_work, source_work
+from yunwei.work.logs import log_work
 from yunwei.work.restore import RestoreOptions, drill_work, recover_work
 from yunwei.work.sites import retire_work, sync_work
 from yunwei.work.timers import timers_work
@@ -9,6 +10,7 @@ __all__ = [
     "RestoreOptions",
     "back_up_work",
     "drill_work",
+    "log_work",
     "prepare_work",
     "recover_work",
     "retire_work",

@@ -19,6 +19,7 @@ from yunwei.work.shapes import (
     ReleaseWork,
     SourceDatabaseWork,
     SourceFileSetWork,
+    SourceLogPlaceWork,
     SourceSystemWork,
     SourceWork,
     TripwireWork,
@@ -39,7 +40,7 @@ def back_up_work(
     Raises `UsageError` for an unknown system or a source without a pinned host key.
     """
     system = policy.system(system_id)
-    hosts = {item.host: _host(policy, item.host, host_vars) for item in system.items()}
+    hosts = {item.host: host_of(policy, item.host, host_vars) for item in system.items()}
     places = [(host.address, host.port) for host in hosts.values()]
     return {
         "system": system.id,
@@ -50,7 +51,7 @@ def back_up_work(
         "now": now_flag,
         "time": utc(now),
         "parallel": PARALLEL_DATABASES,
-        "tripwire": _tripwire(system),
+        "tripwire": tripwire_work(system),
     }
 
 
@@ -64,7 +65,7 @@ def source_work(policy: Policy, host: str) -> SourceWork:
     return {
         "host": name,
         "account": ACCOUNT,
-        "systems": {key: one for key, one in systems.items() if one["databases"] or one["file_sets"]},
+        "systems": {key: one for key, one in systems.items() if any(one.values())},
     }
 
 
@@ -73,12 +74,17 @@ def prepare_work(policy: Policy, system_id: str) -> PrepareWork:
 
     A host's configuration is one file: a run for some systems must not take the others out of it.
     """
-    hosts = {item.host for system in policy.systems.values() for item in system.items()}
+    hosts = {host for system in policy.systems.values() for host in source_hosts(system)}
     return {
         "system": policy.system(system_id).id,
         "sources": {host: source_work(policy, host)["systems"] for host in sorted(hosts)},
         "store": policy.estate.sites.local.path,
     }
+
+
+def source_hosts(system: System) -> set[str]:
+    """Return the hosts that hand out anything of a system."""
+    return {item.host for item in system.items()} | set(system.log_hosts)
 
 
 def tripwire_releases(system: System) -> list[ReleaseWork]:
@@ -96,7 +102,8 @@ def local_records(policy: Policy, system: System) -> str:
     return f"{policy.estate.sites.local.path}/{system.id}/records"
 
 
-def _host(policy: Policy, name: str, host_vars: HostVariables | None) -> Host:
+def host_of(policy: Policy, name: str, host_vars: HostVariables | None) -> Host:
+    """Return a host of the inventory with the variables that Ansible gives it, where it gives any."""
     host = policy.host(name)
     given = (host_vars or {}).get(name)
     return host if given is None else Host(name, host.groups, {**host.variables, **given})
@@ -128,7 +135,8 @@ def _item(policy: Policy, item: Item, host: Host, now: datetime) -> BackUpItemWo
     }
 
 
-def _tripwire(system: System) -> TripwireWork:
+def tripwire_work(system: System) -> TripwireWork:
+    """Return how much a backup of the system may have lost."""
     rules = system.tripwire
     return {
         "table_rows_percent": rules.table_rows_percent,
@@ -159,4 +167,18 @@ def _source_system(system: System, host: str) -> SourceSystemWork:
             }
         elif item.file_set is not None:
             file_sets[item.name] = {"paths": list(item.file_set.paths), "exclude": list(item.file_set.exclude)}
-    return {"databases": databases, "file_sets": file_sets}
+    return {"databases": databases, "file_sets": file_sets, "logs": _log_places(system, host)}
+
+
+def _log_places(system: System, host: str) -> dict[str, list[SourceLogPlaceWork]]:
+    rules = [rule for rule in system.logs if host in rule.hosts]
+    places: list[SourceLogPlaceWork] = [
+        {
+            "path": rule.path,
+            "below": rule.goes_below,
+            "patterns": rule.all_patterns,
+            "exclude": list(rule.exclude),
+        }
+        for rule in rules
+    ]
+    return {host: places} if places else {}

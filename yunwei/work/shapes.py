@@ -125,6 +125,73 @@ class HeadWork(TypedDict):
     hash: str
 
 
+class PermissionWork(TypedDict):
+    """The client's written permission under which a rule deletes."""
+
+    reference: str
+    expires: str
+    """ISO date, the last day on which the rule may run."""
+
+
+class LogRuleWork(TypedDict):
+    """Files of one place that are archived and then removed; ages count from the time of the last change."""
+
+    name: str
+    kind: Literal["rotated", "temporary", "package_cache", "local_backup"]
+    path: str
+    below: bool
+    patterns: list[str]
+    """Globs over a file's name."""
+    exclude: list[str]
+    account: str | None
+    """As whom to act; None: as the owner of the folder, where nobody else can change it."""
+    keep_days: int
+    """What is younger stays, whatever else the rule says."""
+    after_days: int | None
+    max_bytes: int | None
+    until_free_percent: int | None
+    until_free_bytes: int | None
+    keep_newest: int
+    permission: PermissionWork
+
+
+class LogSourceWork(TypedDict):
+    """The item that a host's archived logs are; named like those of a `BackUpItemWork`."""
+
+    item: str
+    """`logs:<host>`."""
+    slug: str
+    kind: Literal["logs"]
+    name: str
+    """The word after `logs` in the forced command: the host."""
+    engine: None
+    source_host: str
+    source_address: str
+    source_port: int
+    account: str
+    secret: str
+    ssh_options: list[str]
+
+
+class LogWork(TypedDict):
+    """Modules `log_files_plan` and `log_files_retire` on each host, `log_archive` on the backup server."""
+
+    system: str
+    repository: str
+    records: str
+    backup_server: str
+    known_hosts: list[str]
+    sources: dict[str, LogSourceWork]
+    """By host."""
+    rules: dict[str, list[LogRuleWork]]
+    """By host, in the order of policy: the first rule that takes a file has it."""
+    today: str
+    """ISO date in the estate's zone: permissions are held against it."""
+    time: str
+    """Ages count up to this moment of the controller's clock."""
+    tripwire: TripwireWork
+
+
 class SyncWork(TypedDict):
     """Module `repository_copy`, once per system on the backup server."""
 
@@ -150,14 +217,6 @@ class KeepWork(TypedDict):
     weekly: int
     monthly: int
     yearly: int
-
-
-class PermissionWork(TypedDict):
-    """The client's written permission under which a rule deletes."""
-
-    reference: str
-    expires: str
-    """ISO date, the last day on which the rule may run."""
 
 
 class LegalHoldWork(TypedDict):
@@ -330,11 +389,22 @@ class SourceFileSetWork(TypedDict):
     exclude: list[str]
 
 
+class SourceLogPlaceWork(TypedDict):
+    """A place of log files as `/etc/yunwei/source.json` names it: nothing else is handed out as a log."""
+
+    path: str
+    below: bool
+    patterns: list[str]
+    exclude: list[str]
+
+
 class SourceSystemWork(TypedDict):
     """One system on one source host, the value below `systems` in `/etc/yunwei/source.json`."""
 
     databases: dict[str, SourceDatabaseWork]
     file_sets: dict[str, SourceFileSetWork]
+    logs: dict[str, list[SourceLogPlaceWork]]
+    """By the host's own name; empty where no log rule names the host."""
 
 
 class SourceWork(TypedDict):

@@ -24,7 +24,7 @@ def sync_work(policy: Policy, system_id: str, head: Head, now: datetime) -> Sync
         "system": system.id,
         "repository": local_repository(policy, system),
         "records": local_records(policy, system),
-        "items": [item.id for item in system.items()],
+        "items": [*(item.id for item in system.items()), *(f"logs:{host}" for host in system.log_hosts)],
         "remote": miyun(policy, system, policy.estate.sites.miyun.append_user, "miyun-append"),
         "bandwidth_kib_per_second": policy.estate.sites.miyun.bandwidth_kib_per_second,
         "probe_every_days": policy.estate.sites.miyun.probe_every_days,

@@ -11,6 +11,15 @@ APP_ADDRESS=0.0.0.0
 APP_PORT=8080
 CONF
 python3 "$here/files.py" mediation
+# Rotated logs of four ages, the newest still written to.
+install -d -o mediation -g mediation /var/log/mediation
+for days in 0 5 40 80; do
+    name=/var/log/mediation/mediation.log
+    [ "$days" = 0 ] || name=$name.$days
+    seq -f "request %.0f answered" 20000 > "$name"
+    chown mediation:mediation "$name"
+    touch -d "$days days ago" "$name"
+done
 cat > /etc/systemd/system/mediation-app.service <<'UNIT'
 [Unit]
 Description=People's mediation application
