@@ -39,6 +39,7 @@ class World:
         self.tree = base / "tree"
         self.tree.mkdir()
         self.runs = 0
+        self.ended = ""
         self._install_programs()
         (base / "locks").mkdir()
         # Short, because the agent's socket is in there: a socket's path ends at 107 bytes.
@@ -140,9 +141,15 @@ class World:
         return {"run_id": f"r-test-{self.runs}", "job": "back-up", **lock}
 
     def back_up(self, **changes: Any) -> dict[str, Any]:
-        """Run a backup as the module does and return its summary with `changed` added."""
+        """Run a backup as the module does and return its summary with `changed` added.
+
+        It never begins in the second in which the one before ended: by their seconds are records put in order.
+        """
+        while stamp() == self.ended:
+            time.sleep(0.05)
         summary, changed = backup.back_up({**self.work, **changes}, self.permit(), self.secrets)
         json.dumps(summary)
+        self.ended = stamp()
         return {**summary, "changed": changed}
 
     def preview(self, **changes: Any) -> dict[str, Any]:

@@ -24,6 +24,12 @@ yunwei_source.CONFIG = {config!r}
 code = yunwei_source.main(["--system", {system!r}])
 yunwei_source.os._exit(code)
 """
+# Every file is older than the two seconds in which a change could hide.
+_LATER = """
+import time
+now = time.time
+time.time = lambda: now() + 3
+"""
 
 
 @dataclass
@@ -42,9 +48,14 @@ class Heard:
         return {line["p"]: line for line in self.lines if line["t"] == "file"}
 
 
-def start(config: Path, command: str, system: str = "mediation", baseline: bytes = b"") -> subprocess.Popen[bytes]:
-    """Start the program with `command` as SSH's original command and `baseline` on its standard input."""
-    boot = BOOT.format(folder=str(PROGRAM.parent), config=str(config), system=system)
+def start(
+    config: Path, command: str, system: str = "mediation", baseline: bytes = b"", later: bool = False
+) -> subprocess.Popen[bytes]:
+    """Start the program with `command` as SSH's original command and `baseline` on its standard input.
+
+    `later` moves its clock on, so that no file counts as just changed.
+    """
+    boot = (_LATER if later else "") + BOOT.format(folder=str(PROGRAM.parent), config=str(config), system=system)
     process = subprocess.Popen(
         [sys.executable, "-B", "-c", boot],
         stdin=subprocess.PIPE,
@@ -78,9 +89,9 @@ def hear(process: subprocess.Popen[bytes]) -> Heard:
     return heard
 
 
-def run(config: Path, command: str, system: str = "mediation", baseline: bytes = b"") -> Heard:
+def run(config: Path, command: str, system: str = "mediation", baseline: bytes = b"", later: bool = False) -> Heard:
     """Run one command to its end."""
-    return hear(start(config, command, system, baseline))
+    return hear(start(config, command, system, baseline, later))
 
 
 def write_config(path: Path, **system: Any) -> Path:

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 
 import pytest
 from yunwei_host import hostlock, process, readback, receipt, resticlock, rundir, signed, sshagent
@@ -139,16 +140,24 @@ def test_settings_for_all_come_first_in_the_ssh_configuration(tmp_path):
     assert "forwardagent no" in shown
 
 
-def test_an_agent_dies_with_its_owner(tmp_path):
+@pytest.fixture
+def short_path():
+    """A folder whose name leaves room for that of a socket."""
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:
+        yield folder
+
+
+def test_an_agent_dies_with_its_owner(short_path):
     code = (
         "import sys, os; sys.path.insert(0, 'module_utils')\n"
         "from yunwei_host import sshagent, rundir\n"
-        f"folder = rundir.make_run_folder('s', {str(tmp_path)!r})\n"
+        f"folder = rundir.make_run_folder('s', {short_path!r})\n"
         "access = sshagent.SshAccess(folder, [])\n"
         "print(folder, flush=True); sys.stdin.read()"
     )
     owner = subprocess.Popen([sys.executable, "-c", code], stdin=-1, stdout=-1)
     folder = owner.stdout.readline().decode().strip()
+    assert folder
     owner.kill()
     owner.communicate()
     for _ in range(150):

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
-
 import pytest
 from yunwei_host import names
 
 EVERY_BYTE = bytes(range(256))
 
 
-@pytest.mark.parametrize("raw", [EVERY_BYTE, b"", "人民调解".encode(), b"a b\n'\"%41", b"\xff\xfe", os.urandom(255)])
+@pytest.mark.parametrize("raw", [EVERY_BYTE, b"", "人民调解".encode(), b"a b\n'\"%41", b"\xff\xfe", EVERY_BYTE[::-1]])
 def test_any_bytes_come_back(raw):
     text = names.encode_name(raw)
     assert text.isascii()

@@ -9,7 +9,6 @@ import os
 import socket
 import subprocess
 import tarfile
-import threading
 import time
 import zlib
 from pathlib import Path
@@ -58,12 +57,12 @@ class Set:
     def key(self, name: bytes) -> str:
         return names.encode_name(self.at(name))
 
-    def run(self, earlier: source_runner.Heard | None = None) -> source_runner.Heard:
+    def run(self, earlier: source_runner.Heard | None = None, later: bool = False) -> source_runner.Heard:
         baseline = b""
         if earlier:
             told = [{"p": p, "stat": line["stat"], "sha256": line["sha256"]} for p, line in earlier.files().items()]
             baseline = zlib.compress("".join(json.dumps(one) + "\n" for one in told).encode())
-        heard = source_runner.run(self.config, "files app", baseline=baseline)
+        heard = source_runner.run(self.config, "files app", baseline=baseline, later=later)
         assert heard.failure is None, heard.failure
         assert heard.code == 0
         return heard
@@ -72,11 +71,6 @@ class Set:
 @pytest.fixture
 def files(tmp_path: Path) -> Set:
     return Set(tmp_path)
-
-
-def settle() -> None:
-    """Let the files grow older than the two seconds in which a change could hide."""
-    time.sleep(2.1)
 
 
 def members(payload: bytes) -> dict[bytes, tarfile.TarInfo]:
@@ -168,8 +162,7 @@ def test_a_second_run_sends_nothing_that_is_unchanged(files):
         files.write(b"d%d/f" % (number % 3), os.urandom(1000))
     files.write(b"touched", b"before")
     os.symlink(b"d0", files.at(b"link"))
-    settle()
-    first = files.run()
+    first = files.run(later=True)
     files.write(b"touched", b"after!")
     second = files.run(first)
     assert set(members(second.payload)) == {files.at(b"touched")[1:]}
@@ -184,8 +177,7 @@ def test_a_second_run_sends_nothing_that_is_unchanged(files):
 @pytest.mark.parametrize("change", ["mode", "owner", "same size and time", "renamed", "replaced"])
 def test_no_change_hides(files, change):
     path = files.write(b"file", b"before")
-    settle()
-    first = files.run()
+    first = files.run(later=True)
     name = b"file"
     if change == "mode":
         os.chmod(path, 0o600)
@@ -280,10 +272,11 @@ def test_paths_that_overlap_are_refused(files):
 def listen_slowly(files: Set, act) -> source_runner.Heard:
     """Take the answer's beginning, `act` while the program is stopped by its full pipe, then take the rest."""
     process = source_runner.start(files.config, "files app")
-    timer = threading.Timer(1.0, act)
-    timer.start()
-    time.sleep(2.0)
-    timer.join()
+    waits_in = Path(f"/proc/{process.pid}/wchan")
+    until = time.monotonic() + 30
+    while "pipe_write" not in waits_in.read_text():
+        assert time.monotonic() < until, "it never came to a full pipe"
+    act()
     return source_runner.hear(process)
 
 
@@ -361,8 +354,7 @@ def test_a_broken_baseline_is_refused(files, baseline):
 
 def test_a_baseline_of_another_interpreter_means_all_is_sent(files):
     files.write(b"a", b"a")
-    settle()
-    first = files.run()
+    first = files.run(later=True)
     for line in first.lines:
         line["stat"] = line["stat"].replace("3:", "2:", 1)
     assert files.run(first).files()[files.key(b"a")]["sent"]
