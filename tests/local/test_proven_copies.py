@@ -79,6 +79,16 @@ def test_what_no_receipt_found_good_is_not_signed(world):
     assert world.sync()["copies"]["refused"] is None
 
 
+@pytest.mark.parametrize("item", ["database:main", "files:app", "logs:web-1.example"])
+def test_a_copy_of_every_kind_of_item_is_signed(world, item):
+    copy = statement(world)["copies"]["database:main"]
+    before = (world.base / "copies" / "mediation.json").read_text()
+    done = claim(world, item, copy["claimed"], copy["snapshot"])
+    assert (done.returncode, done.stderr) == (0, "")
+    assert item in json.loads(json.loads(done.stdout)["copies"])["copies"]
+    (world.base / "copies" / "mediation.json").write_text(before)
+
+
 @pytest.mark.parametrize(
     "words",
     [

@@ -19,7 +19,7 @@ import miyun_receipt
 COPIES = "/srv/miyun_copies"
 NAMESPACE = "yunwei-copies"
 SYSTEM = re.compile(r"^[a-z][a-z0-9_]{0,40}\Z")
-ITEM = re.compile(r"^(database|files):[A-Za-z0-9][A-Za-z0-9_-]{0,62}\Z")
+ITEM = re.compile(r"^(database|files|logs):[A-Za-z0-9][A-Za-z0-9._-]{0,62}\Z")
 TIME = re.compile(r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z\Z")
 SNAPSHOTS = re.compile(r"^[0-9a-f]{64}(,[0-9a-f]{64})*\Z")
 
