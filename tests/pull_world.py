@@ -264,6 +264,15 @@ class TwoSites(World):
         return summary
 
 
+def one_copied(base: Path, monkeypatch: Any) -> TwoSites:
+    """Return two sites of which the second has a proven copy of one backup of files."""
+    made = TwoSites(base, monkeypatch)
+    made.only("files")
+    made.back_up()
+    made.sync()
+    return made
+
+
 def killed(act: Callable[[], object], when: Callable[[], bool] | None = None) -> None:
     """Run `act` in a process of its own that dies by SIGKILL: when `when` says so, else by itself."""
     child = os.fork()

@@ -38,6 +38,9 @@ class ActionModule(ActionBase):
             run_id = gate.require_session().run_id
             path = keep_list(dict(self._task.args["plan"]), f"{system}-{host}", run_id)
         except (YunweiError, OSError, ValueError) as error:
-            return {**result, "failed": True, "msg": f"the list of planned files cannot be kept: {error}"}
+            reason = (
+                f"the list of planned files cannot be kept: {error}; nothing was removed, put it right and start again"
+            )
+            return {**result, "failed": True, "msg": reason}
         artifact = {"path": os.fspath(path), "sha256": self._task.args["plan"]["sha256"]}
         return {**result, "yunwei": {"system": system, "artifacts": [artifact]}}

@@ -15,7 +15,7 @@ from yunwei_host.rawrequest import ask
 from yunwei_host.restic import Repository
 from yunwei_host.sitelock import PruningLock
 
-from tests.pull_world import FAR_PASSWORD, FIXTURES, TwoSites
+from tests.pull_world import FAR_PASSWORD, FIXTURES, one_copied
 from tests.stages import Stages
 
 MIB = 1 << 20
@@ -24,10 +24,7 @@ MIB = 1 << 20
 @pytest.fixture(scope="module")
 def stages(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
-        made = TwoSites(tmp_path_factory.mktemp("append"), patch)
-        made.only("files")
-        made.back_up()
-        made.sync()
+        made = one_copied(tmp_path_factory.mktemp("append"), patch)
         kept = Stages(made)
         kept.keep("synced")
     return kept
@@ -52,6 +49,15 @@ def site(world):
 def files(world):
     folder = world.base / "miyun" / "mediation"
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def storing(world, appender):
+    """Start a backup and return it when its first pack has arrived; it waits for more to store."""
+    known, child = set(files(world)), start_storing(appender)
+    child.stdin.write(os.urandom(40 * MIB))
+    while not [name for name in set(files(world)) - known if name.startswith("data/")]:
+        assert child.poll() is None
+    return child
 
 
 def start_storing(appender):
@@ -196,11 +202,8 @@ def test_reading_needs_no_room(world, appender):
 
 
 def test_the_locks_of_a_connection_that_was_killed_go_with_the_next_one(world, appender):
-    known, locks = set(files(world)), world.base / "miyun" / "mediation" / "locks"
-    child = start_storing(appender)
-    child.stdin.write(os.urandom(40 * MIB))
-    while not [name for name in set(files(world)) - known if name.startswith("data/")]:
-        assert child.poll() is None
+    locks = world.base / "miyun" / "mediation" / "locks"
+    child = storing(world, appender)
     (path,) = sessions(world)
     os.kill(int(path.name.split(".")[1].split("-")[0]), signal.SIGKILL)
     child.communicate()
@@ -212,11 +215,8 @@ def test_the_locks_of_a_connection_that_was_killed_go_with_the_next_one(world, a
 
 
 def test_the_locks_of_a_client_that_was_killed_go_with_its_connection(world, appender):
-    known, locks = set(files(world)), world.base / "miyun" / "mediation" / "locks"
-    child = start_storing(appender)
-    child.stdin.write(os.urandom(40 * MIB))
-    while not [name for name in set(files(world)) - known if name.startswith("data/")]:
-        assert child.poll() is None
+    locks = world.base / "miyun" / "mediation" / "locks"
+    child = storing(world, appender)
     child.kill()
     child.communicate()
     wait_until(lambda: not sessions(world))

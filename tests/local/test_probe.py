@@ -6,17 +6,14 @@ from yunwei_host.probe import is_probe
 from yunwei_host.records import RecordStore
 from yunwei_host.siterecords import learn_records
 
-from tests.pull_world import TwoSites
+from tests.pull_world import one_copied
 from tests.stages import Stages
 
 
 @pytest.fixture(scope="module")
 def stages(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
-        made = TwoSites(tmp_path_factory.mktemp("probe"), patch)
-        made.only("files")
-        made.back_up()
-        made.sync()
+        made = one_copied(tmp_path_factory.mktemp("probe"), patch)
         kept = Stages(made)
         kept.keep("synced")
         made.store.keep_probe("miyun", {})

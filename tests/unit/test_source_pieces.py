@@ -13,7 +13,9 @@ from types import ModuleType
 
 import pytest
 import source_runner
-from yunwei_host import frames, names
+from yunwei_host import frames, logwalk, names
+
+from yunwei.policy import logs
 
 
 def _load() -> ModuleType:
@@ -26,6 +28,10 @@ def _load() -> ModuleType:
 
 
 source = _load()
+
+
+def test_policy_host_and_source_keep_off_the_same_data():
+    assert set(source.LogPlace.PROTECTED) == set(logwalk.PROTECTED) == logs.PROTECTED
 
 
 def test_names_are_encoded_the_same_on_both_sides():

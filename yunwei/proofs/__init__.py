@@ -62,7 +62,7 @@ def prove(job: Job, inventory: Path, systems: Sequence[str], as_of: datetime | N
     settings = _environment(inventory, systems, as_of or datetime.now(UTC))
     todo = [(proof, share) for proof in job.proofs for share in shares(proof, inventory, systems) or [""]]
     with ThreadPoolExecutor(max_workers=_AT_ONCE) as pool:
-        found = pool.map(lambda share: _prove_role(share[0], share[1], inventory, settings), todo)
+        found = pool.map(lambda task: _prove_role(task[0], task[1], inventory, settings), todo)
         return ProofResult(tuple(finding for findings in found for finding in findings))
 
 

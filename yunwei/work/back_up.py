@@ -19,6 +19,7 @@ from yunwei.work.shapes import (
     ReleaseWork,
     SourceDatabaseWork,
     SourceFileSetWork,
+    SourceHostWork,
     SourceLogPlaceWork,
     SourceSystemWork,
     SourceWork,
@@ -122,16 +123,23 @@ def _item(policy: Policy, item: Item, host: Host, now: datetime) -> BackUpItemWo
         "name": item.name,
         "engine": item.engine,
         "no_driver": no_driver(item.engine),
+        **source_host(host),
+        "full_every_days": item.file_set.full_every_days if item.file_set else None,
+        "lock_timeout_seconds": item.database.lock_timeout_seconds if item.database else None,
+        "rpo_seconds": item.rpo_seconds,
+        "schedule": schedule,
+    }
+
+
+def source_host(host: Host) -> SourceHostWork:
+    """Return how the backup server reaches a host that something is pulled from."""
+    return {
         "source_host": host.name,
         "source_address": host.address,
         "source_port": host.port,
         "account": ACCOUNT,
         "secret": f"source-{host.name}",
         "ssh_options": list(host.variables.get("yunwei_source_ssh_options", [])),
-        "full_every_days": item.file_set.full_every_days if item.file_set else None,
-        "lock_timeout_seconds": item.database.lock_timeout_seconds if item.database else None,
-        "rpo_seconds": item.rpo_seconds,
-        "schedule": schedule,
     }
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from yunwei.policy import Policy, System
 from yunwei.policy.inventory import Host
 from yunwei.policy.logs import LogRule
-from yunwei.work.back_up import ACCOUNT, HostVariables, host_of, local_records, local_repository, tripwire_work
+from yunwei.work.back_up import HostVariables, host_of, local_records, local_repository, source_host, tripwire_work
 from yunwei.work.pins import pinned_keys
 from yunwei.work.shapes import LogRuleWork, LogSourceWork, LogWork
 from yunwei.work.times import utc
@@ -46,12 +46,7 @@ def _source(host: Host) -> LogSourceWork:
         "kind": "logs",
         "name": host.name,
         "engine": None,
-        "source_host": host.name,
-        "source_address": host.address,
-        "source_port": host.port,
-        "account": ACCOUNT,
-        "secret": f"source-{host.name}",
-        "ssh_options": list(host.variables.get("yunwei_source_ssh_options", [])),
+        **source_host(host),
     }
 
 

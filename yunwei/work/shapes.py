@@ -22,7 +22,21 @@ class DueWork(TypedDict):
     """The first scheduled moment after `now`."""
 
 
-class BackUpItemWork(TypedDict):
+class SourceHostWork(TypedDict):
+    """Where something is pulled from, and as whom."""
+
+    source_host: str
+    source_address: str
+    source_port: int
+    account: str
+    """Always `yunwei-source`."""
+    secret: str
+    """`source-<host>`: {private_key, public_key}."""
+    ssh_options: list[str]
+    """Extra `-o` values that an old sshd needs, such as `HostKeyAlgorithms=+ssh-rsa`; mostly empty."""
+
+
+class BackUpItemWork(SourceHostWork):
     """One database or file set to be pulled."""
 
     item: str
@@ -36,15 +50,6 @@ class BackUpItemWork(TypedDict):
     """`postgresql`, `kingbase`, `dameng`, `oracle`; None for files."""
     no_driver: str | None
     """Why this item cannot be judged (`could not judge: no driver for dameng`); None when a driver exists."""
-    source_host: str
-    source_address: str
-    source_port: int
-    account: str
-    """Always `yunwei-source`."""
-    secret: str
-    """`source-<host>`: {private_key, public_key}."""
-    ssh_options: list[str]
-    """Extra `-o` values that an old sshd needs, such as `HostKeyAlgorithms=+ssh-rsa`; mostly empty."""
     full_every_days: int | None
     """File sets: every so many days everything is read and hashed again; None for databases."""
     lock_timeout_seconds: int | None
@@ -155,7 +160,7 @@ class LogRuleWork(TypedDict):
     permission: PermissionWork
 
 
-class LogSourceWork(TypedDict):
+class LogSourceWork(SourceHostWork):
     """The item that a host's archived logs are; named like those of a `BackUpItemWork`."""
 
     item: str
@@ -165,12 +170,6 @@ class LogSourceWork(TypedDict):
     name: str
     """The word after `logs` in the forced command: the host."""
     engine: None
-    source_host: str
-    source_address: str
-    source_port: int
-    account: str
-    secret: str
-    ssh_options: list[str]
 
 
 class LogWork(TypedDict):
