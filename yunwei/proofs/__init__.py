@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
+import multiprocessing
 import os
 import subprocess
-import sys
 import tempfile
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,6 +17,7 @@ from yunwei import policy
 from yunwei.jobs import Job, Proof
 from yunwei.paths import content_root
 from yunwei.policy.inventory import read_inventory
+from yunwei.proofs.worker import Result, Task, run
 from yunwei.runner import environment, inventory_source
 
 _AT_ONCE = 4
@@ -61,9 +61,17 @@ def prove(job: Job, inventory: Path, systems: Sequence[str], as_of: datetime | N
     """
     settings = _environment(inventory, systems, as_of or datetime.now(UTC))
     todo = [(proof, share) for proof in job.proofs for share in shares(proof, inventory, systems) or [""]]
-    with ThreadPoolExecutor(max_workers=_AT_ONCE) as pool:
-        found = pool.map(lambda task: _prove_role(task[0], task[1], inventory, settings), todo)
-        return ProofResult(tuple(finding for findings in found for finding in findings))
+    with tempfile.TemporaryDirectory(prefix="yunwei-proof-") as folder, _processes() as pool:
+        start = _Starter(pool, Path(folder), inventory, settings)
+        begun = [(proof, start(proof, share)) for proof, share in todo]
+        return ProofResult(tuple(finding for proof, end in begun for finding in _findings(proof.role, end)))
+
+
+def _processes() -> ProcessPoolExecutor:
+    """Return a pool whose processes each run one task, forked from one that has pytest and testinfra in memory."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["__main__", "yunwei.proofs.plugin"])
+    return ProcessPoolExecutor(_AT_ONCE, mp_context=context, max_tasks_per_child=1)
 
 
 def shares(proof: Proof, inventory: Path, systems: Sequence[str]) -> list[str]:
@@ -78,49 +86,55 @@ def shares(proof: Proof, inventory: Path, systems: Sequence[str]) -> list[str]:
     return [",".join(f"ansible://{name}" for name in share) for share in dealt]
 
 
-def _prove_role(proof: Proof, hosts: str, inventory: Path, settings: Mapping[str, str]) -> list[Finding]:
-    test_file = content_root() / "roles" / proof.role / "verify" / f"test_{proof.role}.py"
-    if not test_file.is_file():
-        return [Finding(proof.role, "", COULD_NOT_JUDGE, f"{test_file} is missing")]
-    if not hosts:
-        return [Finding(proof.role, "", COULD_NOT_JUDGE, f"there is no host in group {proof.group} to look at")]
-    with tempfile.TemporaryDirectory(prefix="yunwei-proof-") as folder:
-        outcomes = Path(folder) / "outcomes.json"
-        done = subprocess.run(
-            _command(test_file, hosts, inventory),
-            env={**settings, "YUNWEI_PROOF_OUTCOMES": str(outcomes)},
-            cwd=folder,
+class _Starter:
+    """Starts a role's proofs on some of its hosts and returns how they will end: what was found, or why nothing was."""
+
+    def __init__(self, pool: ProcessPoolExecutor, folder: Path, inventory: Path, settings: Mapping[str, str]) -> None:
+        self._pool, self._folder, self._inventory, self._settings = pool, folder, inventory_source(inventory), settings
+        self._hosts = subprocess.run(
+            ["ansible-inventory", "--list", "-i", str(self._inventory)],
+            env=dict(settings),
             capture_output=True,
             text=True,
             check=False,
         )
-        return _findings(proof.role, outcomes, done.stdout + done.stderr)
 
+    def __call__(self, proof: Proof, hosts: str) -> Future[Result] | str:
+        test_file = content_root() / "roles" / proof.role / "verify" / f"test_{proof.role}.py"
+        if not test_file.is_file():
+            return f"{test_file} is missing"
+        if not hosts:
+            return f"there is no host in group {proof.group} to look at"
+        if self._hosts.returncode:
+            return f"ansible-inventory could not read {self._inventory}: {self._hosts.stderr.strip()[-600:]}"
+        folder = Path(tempfile.mkdtemp(dir=self._folder))
+        arguments = self._arguments(test_file, hosts)
+        return self._pool.submit(run, Task(arguments, self._settings, folder, self._inventory, self._hosts.stdout))
 
-def _command(test_file: Path, hosts: str, inventory: Path) -> list[str]:
-    return [
-        *(sys.executable, "-m", "pytest", str(test_file), "-q", "-p", "no:cacheprovider", "-p", "yunwei.proofs.plugin"),
-        *("-c", os.devnull, f"--rootdir={content_root()}"),
-        *(f"--hosts={hosts}", f"--ansible-inventory={inventory_source(inventory)}"),
-    ]
+    def _arguments(self, test_file: Path, hosts: str) -> list[str]:
+        return [
+            *(str(test_file), "-q", "-p", "no:cacheprovider", "-c", os.devnull, f"--rootdir={content_root()}"),
+            *(f"--hosts={hosts}", f"--ansible-inventory={self._inventory}"),
+        ]
 
 
 def _environment(inventory: Path, systems: Sequence[str], as_of: datetime) -> dict[str, str]:
     return {
         **os.environ,
         **environment(),
-        "PYTHONDONTWRITEBYTECODE": "1",
         "YUNWEI_INVENTORY": str(inventory),
         "YUNWEI_SYSTEMS": ",".join(systems),
         "YUNWEI_AS_OF": as_of.isoformat(),
     }
 
 
-def _findings(role: str, outcomes: Path, output: str) -> list[Finding]:
+def _findings(role: str, end: Future[Result] | str) -> list[Finding]:
+    if isinstance(end, str):
+        return [Finding(role, "", COULD_NOT_JUDGE, end)]
     try:
-        entries = json.loads(outcomes.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        entries = []
-    if not entries:
-        return [Finding(role, "", COULD_NOT_JUDGE, f"no proof ran: {output.strip()[-600:]}")]
-    return [Finding(role, entry["test"], entry["verdict"], entry["reason"]) for entry in entries]
+        result = end.result()
+    except BrokenExecutor as error:
+        return [Finding(role, "", COULD_NOT_JUDGE, f"the process of the proofs died: {error}")]
+    if not result.entries:
+        return [Finding(role, "", COULD_NOT_JUDGE, f"no proof ran: {result.output.strip()[-600:]}")]
+    return [Finding(role, entry["test"], entry["verdict"], entry["reason"]) for entry in result.entries]
