@@ -87,6 +87,20 @@ def test_no_proof_at_all_could_not_be_judged(prove):
     assert prove("").verdict == "could not judge"
 
 
+def test_a_process_that_dies_could_not_be_judged(prove):
+    result = prove("import os\ndef test_it(host):\n    os._exit(7)\n")
+    assert result.verdict == "could not judge"
+    assert "died: exit code 7" in result.findings[0].reason
+
+
+def test_an_inventory_that_ansible_cannot_read_could_not_be_judged(prove, inventory):
+    (inventory / "group_vars").mkdir()
+    (inventory / "group_vars" / "all.yml").write_text("half: [", encoding="utf-8")
+    result = prove("def test_it(host):\n    pass\n")
+    assert result.verdict == "could not judge"
+    assert "ansible-inventory could not read" in result.findings[0].reason
+
+
 def test_a_missing_file_could_not_be_judged(inventory):
     result = proofs.prove(Job("none", JobClass.READ_ONLY, "", (Proof("no_such_role", "here"),)), inventory, [])
     assert result.verdict == "could not judge"

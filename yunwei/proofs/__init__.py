@@ -7,7 +7,7 @@ import os
 import subprocess
 import tempfile
 from collections.abc import Mapping, Sequence
-from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -61,17 +61,10 @@ def prove(job: Job, inventory: Path, systems: Sequence[str], as_of: datetime | N
     """
     settings = _environment(inventory, systems, as_of or datetime.now(UTC))
     todo = [(proof, share) for proof in job.proofs for share in shares(proof, inventory, systems) or [""]]
-    with tempfile.TemporaryDirectory(prefix="yunwei-proof-") as folder, _processes() as pool:
-        start = _Starter(pool, Path(folder), inventory, settings)
-        begun = [(proof, start(proof, share)) for proof, share in todo]
-        return ProofResult(tuple(finding for proof, end in begun for finding in _findings(proof.role, end)))
-
-
-def _processes() -> ProcessPoolExecutor:
-    """Return a pool whose processes each run one task, forked from one that has pytest and testinfra in memory."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["__main__", "yunwei.proofs.plugin"])
-    return ProcessPoolExecutor(_AT_ONCE, mp_context=context, max_tasks_per_child=1)
+    with tempfile.TemporaryDirectory(prefix="yunwei-proof-") as folder, ThreadPoolExecutor(_AT_ONCE) as threads:
+        prover = _Prover(Path(folder), inventory_source(inventory), settings)
+        found = threads.map(lambda task: prover.prove(*task), todo)
+        return ProofResult(tuple(finding for findings in found for finding in findings))
 
 
 def shares(proof: Proof, inventory: Path, systems: Sequence[str]) -> list[str]:
@@ -86,30 +79,50 @@ def shares(proof: Proof, inventory: Path, systems: Sequence[str]) -> list[str]:
     return [",".join(f"ansible://{name}" for name in share) for share in dealt]
 
 
-class _Starter:
-    """Starts a role's proofs on some of its hosts and returns how they will end: what was found, or why nothing was."""
+class _Prover:
+    """Runs a role's proofs on some of its hosts, in a process forked from one that has read pytest and testinfra in."""
 
-    def __init__(self, pool: ProcessPoolExecutor, folder: Path, inventory: Path, settings: Mapping[str, str]) -> None:
-        self._pool, self._folder, self._inventory, self._settings = pool, folder, inventory_source(inventory), settings
+    def __init__(self, folder: Path, inventory: Path, settings: Mapping[str, str]) -> None:
+        self._folder, self._inventory, self._settings = folder, inventory, settings
+        self._context = multiprocessing.get_context("forkserver")
+        self._context.set_forkserver_preload(["__main__", "yunwei.proofs.plugin"])
         self._hosts = subprocess.run(
-            ["ansible-inventory", "--list", "-i", str(self._inventory)],
+            ["ansible-inventory", "--list", "-i", str(inventory)],
             env=dict(settings),
             capture_output=True,
             text=True,
             check=False,
         )
 
-    def __call__(self, proof: Proof, hosts: str) -> Future[Result] | str:
+    def prove(self, proof: Proof, hosts: str) -> list[Finding]:
+        """Return what the proofs found; `hosts` is as testinfra takes it."""
         test_file = content_root() / "roles" / proof.role / "verify" / f"test_{proof.role}.py"
         if not test_file.is_file():
-            return f"{test_file} is missing"
+            return [Finding(proof.role, "", COULD_NOT_JUDGE, f"{test_file} is missing")]
         if not hosts:
-            return f"there is no host in group {proof.group} to look at"
+            return [Finding(proof.role, "", COULD_NOT_JUDGE, f"there is no host in group {proof.group} to look at")]
         if self._hosts.returncode:
-            return f"ansible-inventory could not read {self._inventory}: {self._hosts.stderr.strip()[-600:]}"
+            reason = f"ansible-inventory could not read {self._inventory}: {self._hosts.stderr.strip()[-600:]}"
+            return [Finding(proof.role, "", COULD_NOT_JUDGE, reason)]
         folder = Path(tempfile.mkdtemp(dir=self._folder))
         arguments = self._arguments(test_file, hosts)
-        return self._pool.submit(run, Task(arguments, self._settings, folder, self._inventory, self._hosts.stdout))
+        result = self._run(Task(arguments, self._settings, folder, self._inventory, self._hosts.stdout))
+        if not result.entries:
+            return [Finding(proof.role, "", COULD_NOT_JUDGE, f"no proof ran: {result.output.strip()[-600:]}")]
+        return [Finding(proof.role, entry["test"], entry["verdict"], entry["reason"]) for entry in result.entries]
+
+    def _run(self, task: Task) -> Result:
+        ours, theirs = self._context.Pipe(duplex=False)
+        process = self._context.Process(target=run, args=(task, theirs))
+        process.start()
+        theirs.close()
+        try:
+            result: Result = ours.recv()
+        except EOFError:
+            process.join()
+            return Result([], f"the process of the proofs died: exit code {process.exitcode}")
+        process.join()
+        return result
 
     def _arguments(self, test_file: Path, hosts: str) -> list[str]:
         return [
@@ -126,15 +139,3 @@ def _environment(inventory: Path, systems: Sequence[str], as_of: datetime) -> di
         "YUNWEI_SYSTEMS": ",".join(systems),
         "YUNWEI_AS_OF": as_of.isoformat(),
     }
-
-
-def _findings(role: str, end: Future[Result] | str) -> list[Finding]:
-    if isinstance(end, str):
-        return [Finding(role, "", COULD_NOT_JUDGE, end)]
-    try:
-        result = end.result()
-    except BrokenExecutor as error:
-        return [Finding(role, "", COULD_NOT_JUDGE, f"the process of the proofs died: {error}")]
-    if not result.entries:
-        return [Finding(role, "", COULD_NOT_JUDGE, f"no proof ran: {result.output.strip()[-600:]}")]
-    return [Finding(role, entry["test"], entry["verdict"], entry["reason"]) for entry in result.entries]

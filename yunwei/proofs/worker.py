@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 
@@ -32,8 +33,8 @@ class Result:
     output: str
 
 
-def run(task: Task) -> Result:
-    """Run pytest here. The process is spent afterwards: environment, folder and output are the task's."""
+def run(task: Task, send: Connection) -> None:
+    """Run pytest here and send its `Result`. The process is spent then: environment, folder, output are the task's."""
     import pytest  # noqa: PLC0415 - in memory already: the process was forked from one that has read it in
     from testinfra.utils.ansible_runner import AnsibleRunner  # noqa: PLC0415 - likewise
 
@@ -52,4 +53,4 @@ def run(task: Task) -> Result:
     outcomes = Outcomes()
     pytest.main(list(task.arguments), plugins=[outcomes])
     sys.stdout.flush()
-    return Result(list(outcomes.entries.values()), output.read_text(encoding="utf-8", errors="replace"))
+    send.send(Result(list(outcomes.entries.values()), output.read_text(encoding="utf-8", errors="replace")))
