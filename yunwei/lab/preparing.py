@@ -21,6 +21,8 @@ _PACKAGE = Path(__file__).resolve().parent.parent
 # What decides how the hosts are prepared: the content that Ansible reads, and the parts of the package it calls.
 _CONTENT = ("playbooks", "roles", "library", "module_utils", "plugins")
 _CODE = ("source", "policy", "work")
+# Which hosts each playbook works on: one of the others that is made anew does not concern it.
+_HOSTS = {"prepare_miyun": {"miyun1"}, "prepare_hosts": {"app1", "db1", "legacy1", "backup1"}}
 
 
 def prepare_miyun(slot: Slot) -> str:
@@ -35,18 +37,12 @@ def prepare_hosts(slot: Slot) -> str:
     return _ensure(slot, "prepare_hosts", inventory.hosts_dir(slot))
 
 
-def forget(slot: Slot) -> None:
-    """Make the next run prepare the hosts again in any case."""
-    for mark in slot.state_dir.glob("prepared-*"):
-        mark.unlink()
-
-
 def _ensure(slot: Slot, name: str, hosts: Path) -> str:
     playbook = content_root() / "playbooks" / f"{name}.yml"
     if not playbook.is_file():
         return "there is no such playbook"
     mark = slot.state_dir / f"prepared-{name}"
-    wanted = _digest(slot, hosts)
+    wanted = _digest(slot, name, hosts)
     if mark.is_file() and mark.read_text(encoding="utf-8") == wanted:
         return "unchanged"
     mark.unlink(missing_ok=True)
@@ -79,16 +75,16 @@ def _run(slot: Slot, playbook: Path, hosts: Path) -> None:
         raise LabError(f"{playbook.name} ended with {done.returncode}; the whole log is {log}. Its end:\n{tail}")
 
 
-def _digest(slot: Slot, hosts: Path) -> str:
-    """Return a digest of code, inventory, public keys and the very containers: all that preparing depends on."""
+def _digest(slot: Slot, name: str, hosts: Path) -> str:
+    """Return a digest of all that a playbook depends on: code, inventory, public keys, its hosts' very containers."""
     total = hashlib.sha256()
     folders = [content_root() / name for name in _CONTENT] + [_PACKAGE / name for name in _CODE]
     folders += [hosts, slot.secrets_dir / "public"]
     for path in _files(folders):
         total.update(f"{path}\0".encode("utf-8", "surrogateescape") + hashlib.sha256(path.read_bytes()).digest())
     containers = engine.podman("ps", "--all", "--no-trunc", "--format", "{{.ID}} {{.Names}}").stdout.decode("utf-8")
-    own = [line for line in containers.splitlines() if line.split()[-1].startswith(slot.prefix)]
-    total.update("\n".join(sorted(own)).encode("utf-8"))
+    prepared = {slot.host(host).container for host in _HOSTS[name]}
+    total.update("\n".join(sorted(line for line in containers.splitlines() if line.split()[-1] in prepared)).encode())
     return total.hexdigest()
 
 
