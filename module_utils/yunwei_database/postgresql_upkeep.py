@@ -1,0 +1,261 @@
+"""Carries out the steps of a plan at a PostgreSQL server, and gives way to whoever needs a lock that it holds.
+
+It never waits in the queue of a lock of a table while others could come to wait behind it: it tries, and tries again.
+While a statement is at work a second session looks who waits behind it, and cancels it for them.
+"""
+
+from __future__ import absolute_import, division, print_function
+
+__metaclass__ = type
+
+from .faults import CANCELED, LOCK_NOT_AVAILABLE, NO_PRIVILEGE, SqlError
+from .planner import ANALYZE, FREEZE, REBUILD, REMOVE
+from .upkeep import PostponedError
+
+_UNDEFINED = ("42883", "42P01", "42704")
+_TRY_EVERY_SECONDS = 0.25
+_WATCH_EVERY_SECONDS = 0.5
+
+_WAITING = """
+SELECT json_build_array(count(*)) FROM (SELECT DISTINCT pid FROM pg_locks WHERE NOT granted) l
+WHERE pg_blocking_pids(l.pid) && ARRAY[%d];
+"""
+_OLDEST = """
+SELECT json_build_array(a.pid, extract(epoch FROM now() - a.xact_start)::bigint) FROM pg_stat_activity a
+WHERE a.xact_start IS NOT NULL AND a.datname = current_database() AND a.pid <> pg_backend_pid()
+ AND a.application_name NOT LIKE 'yunwei-maintenance%'
+ AND coalesce(to_json(a)->>'backend_type', 'client backend') <> 'autovacuum worker' ORDER BY a.xact_start LIMIT 1;
+"""
+_TABLE_NOW = """
+SELECT json_build_array(pg_stat_get_live_tuples(c.oid), pg_stat_get_dead_tuples(c.oid),
+ greatest(age(c.relfrozenxid), age(nullif(t.relfrozenxid, '0'::xid))),
+ extract(epoch FROM greatest(pg_stat_get_last_vacuum_time(c.oid), pg_stat_get_last_autovacuum_time(c.oid)))::bigint)
+FROM pg_class c LEFT JOIN pg_class t ON t.oid = c.reltoastrelid WHERE c.oid = %d;
+"""
+_INDEX_NOW = """
+SELECT json_build_array(c.oid::bigint, i.indisvalid, c.reltuples::bigint, pg_relation_size(c.oid))
+FROM pg_class c JOIN pg_index i ON i.indexrelid = c.oid WHERE c.oid = to_regclass(%s);
+"""
+# The same index, still invalid, under the same name.
+_STILL_INVALID = """
+SELECT json_build_array(c.oid::bigint) FROM pg_class c JOIN pg_index i ON i.indexrelid = c.oid
+WHERE c.oid = %d AND c.oid = to_regclass(%s) AND NOT i.indisvalid;
+"""
+_CHECK_INDEX = "SELECT json_build_array(true) FROM (SELECT %s.bt_index_check(%d::regclass)) checked;"
+
+
+class Hands:
+    """What does the steps.
+
+    Args:
+        sessions: (the one that does the work, another of the same role that looks on meanwhile), `psql.Session`s.
+        reader: a `postgresql_facts.Reader` over the second.
+        limits: the limits of policy (`MaintenanceLimits`).
+        clock: an `upkeep.Clock`.
+        remember: called with (definition, bytes, tuples) after a rebuild.
+    """
+
+    def __init__(self, sessions, reader, limits, clock, remember):
+        """Prepare."""
+        self._session, self._watch = sessions
+        self._reader = reader
+        self._limits = limits
+        self._clock = clock
+        self._remember = remember
+        self._version = reader.facts["server"]["version_number"]
+
+    def load(self):
+        """Return how busy the server is: {"active", "hidden", "lag_bytes"}."""
+        self._reader.facts["unknown"] = []
+        facts = self._reader.read_load()
+        for unknown in facts["unknown"]:
+            raise SqlError(NO_PRIVILEGE, unknown["reason"])
+        sessions = facts["sessions"][0]
+        # A base backup that is being taken is behind nothing; of standbys that may not be seen nothing is known.
+        lags = [one["bytes"] for one in facts["standbys"] if one["state"] in ("streaming", "catchup", None)]
+        worst = None if None in lags else max(lags + [0])
+        return {"active": sessions["active"], "hidden": sessions["hidden"], "lag_bytes": worst}
+
+    def carry_out(self, step, seconds):
+        """Do a step within `seconds`; return {"after": figures, …}; raises PostponedError, SqlError, SessionError."""
+        if step["do"] == REMOVE:
+            return self._remove(step)
+        if step["do"] == REBUILD:
+            return self._rebuild(step, seconds)
+        self._try_lock(step)
+        self._statement(_table_statement(step, self._version), seconds, self._limits["lock_wait_seconds"])
+        return {"after": self._table_now(step)}
+
+    def _table_now(self, step):
+        """Return a table's figures now; the statistics of versions before 15 come a moment later."""
+        until = self._clock.now() + 5
+        while True:
+            row = self._watch.rows(_TABLE_NOW % step["number"])[0]
+            found = dict(zip(("live", "dead", "age", "vacuumed"), row))  # noqa: B905 unknown to Python 2
+            told = step["do"] == ANALYZE or found["vacuumed"] != step["before"]["vacuumed"]
+            if told or self._clock.now() >= until:
+                return found
+            self._clock.sleep(_TRY_EVERY_SECONDS)
+
+    def _rebuild(self, step, seconds):
+        self._demand_room(step)
+        self._demand_no_old_transaction()
+        self._try_lock(step)
+        # It waits for transactions that are open, holding nothing that reading or writing needs.
+        patience = self._limits["transaction_seconds"]
+        try:
+            self._statement("REINDEX INDEX CONCURRENTLY %s;" % step["target"], seconds, patience)
+        except (PostponedError, SqlError) as error:
+            raise type(error)(*_with_leftovers(error, self._remove_leftovers(step)))
+        number, valid, tuples, size = self._session.rows(_INDEX_NOW % _literal(step["target"]))[0]
+        if not valid:
+            raise SqlError("XX000", "the index is not valid after it was rebuilt")
+        self._remember(step["definition"], size, tuples)
+        return {"after": {"bytes": size}, "amcheck": self._check_index(number, seconds)}
+
+    def _check_index(self, number, seconds):
+        """Return `passed`, or why amcheck could not judge; raises SqlError where it finds the index damaged."""
+        schema = self._reader.extension("amcheck")
+        if not schema:
+            return "could not judge: the extension amcheck is not installed"
+        try:
+            self._statement(_CHECK_INDEX % (schema, number), seconds, self._limits["lock_wait_seconds"])
+        except PostponedError as error:
+            return "could not judge: %s" % error
+        except SqlError as error:
+            if error.code not in (NO_PRIVILEGE,) + _UNDEFINED:
+                raise
+            return "could not judge: %s" % error.message
+        return "passed"
+
+    def _remove(self, step):
+        """Drop a leftover, by its number, under a lock that nobody has to wait behind."""
+        if not self._drop(step["target"], step["number"], step["table"]):
+            return {"status": "left", "reason": "%s; it is gone, or valid by now" % step["why"]}
+        return {"after": {"bytes": 0}}
+
+    def _drop(self, target, number, table):
+        """Return whether the index was there, invalid, and is gone; raises PostponedError for a lock that is taken."""
+        self._try_until("LOCK TABLE %s IN ACCESS EXCLUSIVE MODE NOWAIT;" % table, table, keep=True)
+        try:
+            there = bool(self._session.rows(_STILL_INVALID % (number, _literal(target))))
+            if there:
+                self._session.rows("DROP INDEX %s;" % target)
+        except SqlError:
+            self._session.rows("ROLLBACK;")
+            raise
+        self._session.rows("COMMIT;")
+        return there
+
+    def _remove_leftovers(self, step):
+        """Take away what a rebuild that did not end has left; return words for what stays."""
+        stays = []
+        facts = self._reader.read_relations({})
+        for index in facts.get("indexes", []):
+            if index["valid"] or index["constraint"] or index["definition"] != step["definition"]:
+                continue
+            try:
+                self._drop(index["name"], index["number"], index["table_name"])
+            except (PostponedError, SqlError) as error:
+                stays.append("%s stays until the next run: %s" % (index["name"], error))
+        return stays
+
+    def _demand_room(self, step):
+        self._reader.facts.pop("places", None)
+        facts = self._reader.read_places()
+        room = [one for one in facts.get("places", []) if step["tablespace"] in one["tablespaces"]]
+        if not room:
+            raise PostponedError("how much room its file system has could not be judged")
+        if room[0]["free"] < step["space"]:
+            what = (step["space"], room[0]["place"], room[0]["free"])
+            raise PostponedError("it needs %d bytes of room on %s, where %d are free" % what)
+
+    def _demand_no_old_transaction(self):
+        oldest = self._watch.rows(_OLDEST)
+        if oldest and oldest[0][1] >= self._limits["transaction_seconds"]:
+            raise PostponedError("it would wait for session %d, whose transaction is %d seconds old" % tuple(oldest[0]))
+
+    def _try_lock(self, step):
+        """See that the lock of the table can be had at once; a materialized view cannot be locked by name."""
+        if step["kind"] != "m":
+            self._try_until("LOCK TABLE %s IN SHARE UPDATE EXCLUSIVE MODE NOWAIT;" % step["table"], step["table"])
+
+    def _try_until(self, statement, table, keep=False):
+        """Get a lock in a transaction, which goes on if `keep`; raises PostponedError where somebody keeps it."""
+        until = self._clock.now() + self._limits["lock_wait_seconds"]
+        while True:
+            self._session.rows("BEGIN;")
+            try:
+                self._session.rows(statement)
+            except SqlError as error:
+                self._session.rows("ROLLBACK;")
+                if error.code != LOCK_NOT_AVAILABLE:
+                    raise
+            else:
+                if not keep:
+                    self._session.rows("COMMIT;")
+                return
+            if self._clock.now() >= until:
+                seconds = self._limits["lock_wait_seconds"]
+                raise PostponedError("a session has kept a lock of %s for %d seconds" % (table, seconds))
+            self._clock.sleep(_TRY_EVERY_SECONDS)
+
+    def _statement(self, text, seconds, lock_seconds):
+        """Run a statement; raises PostponedError when it gave way to somebody or ran out of time."""
+        self._session.rows("SET statement_timeout = '%ds';" % max(1, int(seconds)))
+        self._session.rows("SET lock_timeout = '%ds';" % lock_seconds)
+        yielding = Yielding(self._session.process_id, self._watch, self._clock, self._limits["yield_seconds"])
+        try:
+            self._session.rows(text, yielding.look, _WATCH_EVERY_SECONDS)
+        except SqlError as error:
+            if error.code == LOCK_NOT_AVAILABLE:
+                raise PostponedError("it waited for a lock for %d seconds" % lock_seconds)
+            if error.code != CANCELED:
+                raise
+            raise PostponedError(yielding.reason or "it was stopped after %d seconds or by hand" % seconds)
+
+
+class Yielding:
+    """Cancels a statement of ours as soon as another session has waited behind it for `seconds`."""
+
+    def __init__(self, process_id, watch, clock, seconds):
+        """Nobody waits yet."""
+        self._process_id = process_id
+        self._watch = watch
+        self._clock = clock
+        self._seconds = seconds
+        self._since = None
+        self.reason = None
+
+    def look(self):
+        """Look once."""
+        waiting = self._watch.rows(_WAITING % self._process_id)[0][0]
+        if not waiting:
+            self._since = None
+            return
+        self._since = self._since or self._clock.now()
+        if self.reason is None and self._clock.now() - self._since >= self._seconds:
+            self.reason = "it gave way: %d sessions waited behind it" % waiting
+            self._watch.rows("SELECT json_build_array(pg_cancel_backend(%d));" % self._process_id)
+
+
+def _table_statement(step, version):
+    if step["do"] == ANALYZE:
+        return "ANALYZE %s;" % step["target"]
+    options = ["FREEZE"] if step["do"] == FREEZE else []
+    options += ["ANALYZE"] if step["analyze"] else []
+    # To give the end of the file back it would have to lock readers out, also those of a standby.
+    options += ["TRUNCATE false"] if version >= 120000 else []
+    return "VACUUM %s%s;" % ("(%s) " % ", ".join(options) if options else "", step["target"])
+
+
+def _literal(text):
+    """Return a text as an SQL literal, whatever standard_conforming_strings says."""
+    return "E'%s'" % text.replace("\\", "\\\\").replace("'", "''")
+
+
+def _with_leftovers(error, stays):
+    """Return the arguments of an error like `error` whose text also says what stays."""
+    if isinstance(error, SqlError):
+        return error.code, "; ".join([error.message] + stays)
+    return ("; ".join(["%s" % error] + stays),)
