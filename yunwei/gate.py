@@ -102,6 +102,8 @@ def build_work(request: Request, session: Session, system: str, now: datetime) -
         "set-timers": lambda: work.timers_work(policy, system),
         "back-up": lambda: work.back_up_work(policy, system, request.now, now, request.host_vars),
         "clean-logs": lambda: work.log_work(policy, system, now, request.host_vars),
+        "inspect-databases": lambda: work.inspect_databases_work(policy, system),
+        "maintain-databases": lambda: work.maintain_databases_work(policy, system, now),
         "sync-to-miyun": lambda: work.sync_work(policy, system, session.ledger.head(), now),
         "retire-backups": lambda: work.retire_work(policy, system, request.site, now),
         "drill-restore": lambda: work.drill_work(policy, system, _restore_options(request, session, system), now),

@@ -94,6 +94,18 @@ _JOBS = (
         "Archive old log files in the system's repository and, once they were read back, remove them from their hosts",
         (Proof("log_cleanup", "sources"),),
     ),
+    Job(
+        "maintain-databases",
+        JobClass.ROUTINE,
+        "Vacuum, analyze, freeze and rebuild what needs it in databases, and stop before the window closes",
+        (Proof("database_maintenance", "sources"),),
+    ),
+    Job(
+        "inspect-databases",
+        JobClass.READ_ONLY,
+        "Look at databases, their space, sessions, tables, indexes and copies; change nothing",
+        launch=False,
+    ),
     Job("list-backups", JobClass.READ_ONLY, "List accepted backups and their copies", launch=False),
     Job(
         "list-heads",

@@ -27,6 +27,8 @@ NEEDED = {
     "verify-backups": {"repository-local", "repository-miyun", "miyun-read", "local-read"},
     "inspect": {"miyun-read", "local-read"},
     "set-timers": set(),
+    "inspect-databases": set(),
+    "maintain-databases": set(),
     "recover": {"repository-local", "repository-miyun", "miyun-read", "local-read"},
 }
 

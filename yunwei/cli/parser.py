@@ -6,7 +6,7 @@ import argparse
 from typing import TYPE_CHECKING
 
 import yunwei
-from yunwei.cli import parser_backups, parser_calendar, parser_evidence, parser_watch
+from yunwei.cli import parser_backups, parser_calendar, parser_databases, parser_evidence, parser_watch
 from yunwei.cli.words import command, with_inventory, with_run
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser_backups.add_drill(commands)
     parser_backups.add_recover(commands)
     parser_backups.add_inspect(commands)
+    parser_databases.add_databases(commands)
     parser_watch.add_timers(commands)
     parser_watch.add_alerts(commands)
     parser_evidence.add_evidence(commands)

@@ -10,6 +10,7 @@ from pydantic import Field
 
 from yunwei.errors import RefusedError
 from yunwei.policy.base import AbsolutePath, IsoDate, Model, Name, Port, RoleName, SystemId
+from yunwei.policy.databases import DatabaseLogin
 from yunwei.policy.engines import ENGINES, EngineName
 from yunwei.policy.estate import SiteName
 from yunwei.policy.logs import LogRule, Permission
@@ -37,6 +38,7 @@ class Database(Model):
     os_user: Name | None = Field(default=None, description="the account of the server; by default the engine's own")
     lock_timeout_seconds: int = Field(default=10, ge=1, le=3600, description="1 to 3600 seconds")
     rpo_seconds: int | None = Field(default=None, gt=0, description=_RPO)
+    login: DatabaseLogin | None = Field(default=None, description="os_user, role, socket of inspection and maintenance")
     schedule: Schedule = Field(description="every, day, at")
 
 

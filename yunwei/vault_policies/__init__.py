@@ -54,6 +54,8 @@ def secret_names(job: str, source_hosts: Sequence[str], site: str) -> list[str]:
         "retire-backups": ["repository-local"],
         "release-locks": [],
         "set-timers": [],
+        "inspect-databases": [],
+        "maintain-databases": [],
         "inspect": ["local-read" if site == "local" else "miyun-read"],
     }
     return needs.get(SAME_IDENTITY.get(job, job), list(_FROM_SITE[site]))

@@ -1,6 +1,7 @@
 """Policy, job and options turned into the unit of work of each system; shapes are in `yunwei.work.shapes`."""
 
 from yunwei.work.back_up import back_up_work, prepare_work, source_work
+from yunwei.work.databases import inspect_databases_work, maintain_databases_work
 from yunwei.work.logs import log_work
 from yunwei.work.restore import RestoreOptions, drill_work, recover_work
 from yunwei.work.sites import retire_work, sync_work
@@ -10,7 +11,9 @@ __all__ = [
     "RestoreOptions",
     "back_up_work",
     "drill_work",
+    "inspect_databases_work",
     "log_work",
+    "maintain_databases_work",
     "prepare_work",
     "recover_work",
     "retire_work",

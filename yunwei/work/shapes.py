@@ -191,6 +191,56 @@ class LogWork(TypedDict):
     tripwire: TripwireWork
 
 
+class DatabaseLoginWork(TypedDict):
+    """How psql or its like reaches a database on its own host."""
+
+    database: str
+    port: int
+    os_user: str
+    """The account that the client runs as."""
+    role: str | None
+    """None: the role of the account's name."""
+    socket: str | None
+    """None: the folder that the client knows."""
+
+
+class DatabaseWork(TypedDict):
+    """One database that is looked after."""
+
+    item: str
+    """`database:<name>`."""
+    name: str
+    engine: str
+    no_driver: str | None
+    login: DatabaseLoginWork
+
+
+class DatabaseInspectionWork(TypedDict):
+    """Module `database_inspection`, once per system on each host with a database."""
+
+    system: str
+    databases: dict[str, list[DatabaseWork]]
+    """By host."""
+    limits: dict[str, int]
+    """The thresholds of policy, by name."""
+
+
+class DatabaseMaintenanceWork(TypedDict):
+    """Module `postgresql_maintenance`, once per system on each host with a database."""
+
+    system: str
+    databases: dict[str, list[DatabaseWork]]
+    """By host."""
+    limits: dict[str, int]
+    """The limits of policy, by name."""
+    time: str
+    """The controller's time when the gate opened."""
+    until: str | None
+    """When the window closes, by the same clock; None where none is open."""
+    closed: str | None
+    """Why none is open, and when the next one is."""
+
+
 class SyncWork(TypedDict):
     """Module `repository_copy`, once per system on the backup server."""
 
