@@ -105,7 +105,7 @@ class Server:
         self._held.append(child)
         assert child.stdin
         assert child.stdout
-        child.stdin.write(f"{sql}\n\\echo held\n")
+        child.stdin.write(f"{sql};\n\\echo held\n")
         child.stdin.flush()
         while child.stdout.readline() != "held\n":
             assert child.poll() is None
@@ -123,7 +123,9 @@ class Server:
             child = self._held.pop()
             child.kill()
             child.communicate()
-        self.run(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{DATABASE}'", "postgres")
+        for name in self.run("SELECT gid FROM pg_prepared_xacts").splitlines():
+            self.run("ROLLBACK PREPARED '" + name.replace("'", "''") + "'")
+        self.run("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'test'", "postgres")
         self.run(f"DROP DATABASE IF EXISTS {DATABASE};\nCREATE DATABASE {DATABASE}", "postgres")
 
     def until(self, sql: str, wanted: str = "t", seconds: float = 20) -> None:

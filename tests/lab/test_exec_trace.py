@@ -27,6 +27,8 @@ JOBS = {
     "prepare-hosts": ("run", "prepare-hosts"),
     "back-up": ("run", "back-up", "--now", "--system", SYSTEM),
     "clean-logs": ("run", "clean-logs", "--system", SYSTEM),
+    "maintain-databases": ("run", "maintain-databases", "--system", SYSTEM),
+    "inspect-databases": ("db", "inspect", "--system", SYSTEM),
     "set-timers": ("run", "set-timers", "--system", SYSTEM),
     "sync-to-miyun": ("run", "sync-to-miyun", "--system", SYSTEM),
     "retire-backups": ("run", "retire-backups", "--system", SYSTEM),
@@ -64,7 +66,12 @@ def trace(lab: Lab) -> Iterator[dict[str, bytes]]:
         lab.podman("backup1", "install", "-m", "0755", "/bin/true", TIMED)  # what the timers start
         for words in JOBS.values():
             done = lab.run(*words, env={"LD_PRELOAD": str(LIBRARY)})
-            assert done.returncode == 0, (words, done.stdout[-2000:], done.stderr[-2000:])
+            # An inspection that finds something did what it was started for.
+            assert done.returncode in ((0, 1) if words[0] == "db" else (0,)), (
+                words,
+                done.stdout[-2000:],
+                done.stderr[-2000:],
+            )
         hosts = {host: lab.podman(host, "cat", str(TRACE)).stdout.encode("utf-8", "surrogateescape") for host in HOSTS}
         yield {"controller": TRACE.read_bytes(), **hosts}
     finally:

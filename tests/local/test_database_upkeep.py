@@ -9,7 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from yunwei_database.upkeep import Clock
@@ -131,13 +131,13 @@ HOSTILE = ['Ab "c" d', "案件 表", "x'; DROP TABLE letter; --", "back\\slash",
 def test_names_are_names_whatever_they_hold(world: Care, server: Server):
     server.run("CREATE EXTENSION amcheck")
     for name in HOSTILE:
-        quoted = '"' + name.replace('"', '""') + '"'
-        index = '"' + (name + " i").replace('"', '""') + '"'
-        server.run(
-            f"CREATE SCHEMA {quoted}; CREATE TABLE {quoted}.{quoted} (a text);"
-            f"INSERT INTO {quoted}.{quoted} SELECT md5(i::text) FROM generate_series(1, 60000) i;"
-            f"CREATE INDEX {index} ON {quoted}.{quoted} (a); DELETE FROM {quoted}.{quoted} WHERE a > '1'"
+        text = (
+            'CREATE SCHEMA "N"; CREATE TABLE "N"."N" (a text);'
+            'INSERT INTO "N"."N" SELECT md5(i::text) FROM generate_series(1, 60000) i;'
+            'CREATE INDEX "N i" ON "N"."N" (a);'
+            """DELETE FROM "N"."N" WHERE a > '1'"""
         )
+        server.run(text.replace('"N', '"' + name.replace('"', '""')))
     done = world.maintain()
     assert sorted(one["status"] for one in done["items"]) == ["rebuilt"] * len(HOSTILE) + ["vacuumed"] * len(HOSTILE)
     assert {one["amcheck"] for one in done["items"] if one["status"] == "rebuilt"} == {"passed"}
@@ -209,7 +209,7 @@ def test_nobody_ever_waits_behind_a_lock_that_it_waits_for(world: Care, server: 
     server.hold("BEGIN; LOCK TABLE letter IN SHARE UPDATE EXCLUSIVE MODE;")
 
     class Looking(Clock):
-        waiting: list[str] = []
+        waiting: ClassVar[list[str]] = []
 
         def sleep(self, seconds: float) -> None:
             self.waiting.append(server.run("SELECT count(*) FROM pg_locks WHERE NOT granted"))
@@ -348,7 +348,7 @@ def test_it_waits_for_a_calm_moment_and_not_for_ever(world: Care, server: Server
     asleep(server)
 
     class Patient(Clock):
-        slept: list[float] = []
+        slept: ClassVar[list[float]] = []
 
         def sleep(self, seconds: float) -> None:
             self.slept.append(seconds)

@@ -25,7 +25,9 @@ class DatabaseInspection(Model):
     blocked_seconds: int = Field(default=60, ge=1, description="seconds that a session may wait for another")
     free_percent: int = Field(default=15, ge=1, le=99, description="1 to 99 percent of a file system that stay free")
     days_until_full: int = Field(default=90, ge=1, description="days that the free space lasts at the present growth")
-    wraparound_percent: int = Field(default=25, ge=1, le=99, description="1 to 99 percent of the transactions there are")
+    wraparound_percent: int = Field(
+        default=25, ge=1, le=99, description="1 to 99 percent of the transactions there are"
+    )
     dead_rows: int = Field(default=10000, ge=1, description="dead rows of a table, at least")
     dead_rows_percent: int = Field(default=20, ge=1, le=1000, description="dead rows in percent of the living")
     changed_rows: int = Field(default=10000, ge=1, description="rows changed since the last statistics, at least")

@@ -1,4 +1,4 @@
-"""Work of jobs `inspect-databases` and `maintain-databases`: which databases of which hosts, and within which limits."""
+"""Work of jobs `inspect-databases` and `maintain-databases`: which databases of which hosts, within which limits."""
 
 from __future__ import annotations
 
