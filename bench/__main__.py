@@ -6,7 +6,7 @@ import argparse
 import sys
 from collections.abc import Callable, Mapping, Sequence
 
-from bench import commands, jobs, sizes
+from bench import commands, databases, jobs, sizes
 from bench.figures import Result
 from bench.ground import Ground, Wish
 from yunwei.errors import YunweiError
@@ -20,6 +20,7 @@ PARTS: Mapping[str, Callable[[Ground, Wish], Result]] = {
     "help": commands.start_up,
     "plan": commands.plan,
     "sizes": sizes.sizes,
+    "inspection": databases.inspection,
 }
 MEASURED_GIGABYTES = (0.3, 0.5, 0.7)
 PREDICTED_GIGABYTES = 1.5

@@ -117,14 +117,17 @@ class Ground:
         state = str(content_root() / "build" / "bench" / "state")
         return {**os.environ, "YUNWEI_INVENTORY": str(self.inventory), "YUNWEI_STATE": state}
 
-    def yunwei(self, *words: str) -> tuple[dict[str, Any], float]:
-        """Run a command of yunwei with `--json`; return its document and its seconds. LabError when it fails."""
+    def yunwei(self, *words: str, allowed: Sequence[int] = (0,)) -> tuple[dict[str, Any], float]:
+        """Run a command of yunwei with `--json`; return its document and its seconds. LabError when it fails.
+
+        `allowed` are the exit codes of success: an inspection's 1 says that it found something.
+        """
         began = time.monotonic()
         done = subprocess.run(
             [str(BIN / "yunwei"), *words, "--json"], env=self.environment(), capture_output=True, text=True, check=False
         )
         seconds = time.monotonic() - began
-        if done.returncode:
+        if done.returncode not in allowed:
             said = done.stderr[-2000:] or done.stdout[-2000:]
             raise LabError(f"yunwei {' '.join(words)} ended with {done.returncode}; nothing was measured: {said}")
         return json.loads(done.stdout), seconds

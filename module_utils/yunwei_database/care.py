@@ -43,13 +43,15 @@ def _inspect_one(work, database):
     about = {"item": database["item"], "engine": database["engine"], "port": database["login"]["port"]}
     if database["no_driver"]:
         return dict(about, not_judged=database["no_driver"], findings=[], unknown=[])
+    began = upkeep.Clock().now()
     try:
         with _only_reading(database, INSPECTION) as session:
             facts = Reader(session, work["limits"]).read_all(_baselines(work, database))
     except (SessionError, SqlError) as error:
         return dict(about, not_judged="could not judge: %s" % error, findings=[], unknown=[])
     findings, unknown = judge.judge(facts, work["limits"])
-    return dict(about, not_judged=None, findings=findings, unknown=unknown, measures=_measures(facts))
+    measures = dict(_measures(facts), seconds=round(upkeep.Clock().now() - began, 2))
+    return dict(about, not_judged=None, findings=findings, unknown=unknown, measures=measures)
 
 
 def _only_reading(database, name):
