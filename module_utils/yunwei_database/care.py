@@ -7,7 +7,7 @@ __metaclass__ = type
 import errno
 
 from . import judge, planner, upkeep
-from .faults import SessionError, SqlError
+from .faults import SessionError, SqlError, native
 from .hosttools import clock as clocks
 from .hosttools import faults, hostlock, jsonfile
 from .postgresql_facts import Reader
@@ -48,7 +48,7 @@ def _inspect_one(work, database):
         with _only_reading(database, INSPECTION) as session:
             facts = Reader(session, work["limits"]).read_all(_baselines(work, database))
     except (SessionError, SqlError) as error:
-        return dict(about, not_judged="could not judge: %s" % error, findings=[], unknown=[])
+        return dict(about, not_judged="could not judge: %s" % error.message, findings=[], unknown=[])
     findings, unknown = judge.judge(facts, work["limits"])
     measures = dict(_measures(facts), seconds=round(upkeep.Clock().now() - began, 2))
     return dict(about, not_judged=None, findings=findings, unknown=unknown, measures=measures)
@@ -102,7 +102,7 @@ def maintain(work, host, permit, check, clock=None):
         summary["items"] += _closed(work)
         return summary, would
     if not work["until"]:
-        raise faults.RefusedByPolicyError("calendar", "REFUSED: %s" % work["closed"])
+        raise faults.RefusedByPolicyError("calendar", native("REFUSED: %s" % work["closed"]))
     deadline = upkeep.Deadline(clock, clocks.moment(work["until"]) - clocks.moment(work["time"]))
     with hostlock.HostLock(work["system"], permit):
         told = [_maintain_one(work, one, deadline, clock) for one in work["databases"].get(host, [])]
@@ -140,7 +140,7 @@ def _plan_one(work, database):
             reader.read_relations(_baselines(work, database))
             steps = _steps(reader, work["limits"])
     except (SessionError, SqlError) as error:
-        return _not_judged(database, "could not judge: %s" % error)
+        return _not_judged(database, "could not judge: %s" % error.message)
     return {"item": database["item"], "rows": upkeep.planned(steps) + _unread(reader)}
 
 
@@ -152,7 +152,7 @@ def _maintain_one(work, database, deadline, clock):
             with Session(database["login"], MAINTENANCE, _AT_WORK) as session:
                 return _Maintenance(work, database, (session, watch)).run(deadline, clock)
     except (SessionError, SqlError) as error:
-        return {"item": database["item"], "rows": [{"item": "", "status": upkeep.FAILED, "reason": "%s" % error}]}
+        return {"item": database["item"], "rows": [{"item": "", "status": upkeep.FAILED, "reason": error.message}]}
 
 
 class _Maintenance:
@@ -183,7 +183,7 @@ class _Maintenance:
             told["rows"] += walk.run(_index_steps(self._reader, self._limits))
             facts = self._read()
         except (SessionError, SqlError) as error:
-            told["rows"].append({"item": "", "status": upkeep.FAILED, "reason": "%s" % error})
+            told["rows"].append({"item": "", "status": upkeep.FAILED, "reason": error.message})
             return told
         told["rows"] += _unread(self._reader)
         return dict(told, after=_total(facts), statements=facts.get("statements"))

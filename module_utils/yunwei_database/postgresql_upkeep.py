@@ -8,9 +8,8 @@ from __future__ import absolute_import, division, print_function
 
 __metaclass__ = type
 
-from .faults import CANCELED, LOCK_NOT_AVAILABLE, NO_PRIVILEGE, SqlError
+from .faults import CANCELED, LOCK_NOT_AVAILABLE, NO_PRIVILEGE, PostponedError, SqlError
 from .planner import ANALYZE, FREEZE, REBUILD, REMOVE
-from .upkeep import PostponedError
 
 _UNDEFINED = ("42883", "42P01", "42704")
 _TRY_EVERY_SECONDS = 0.25
@@ -77,7 +76,7 @@ class Hands:
         return {"active": sessions["active"], "hidden": sessions["hidden"], "lag_bytes": worst}
 
     def carry_out(self, step, seconds):
-        """Do a step within `seconds`; return {"after": figures, …}; raises PostponedError, SqlError, SessionError."""
+        """Do a step within `seconds`; return {"after": figures, "before"}; raises PostponedError, SqlError, SessionError."""
         if step["do"] == REMOVE:
             return self._remove(step)
         if step["do"] == REBUILD:
@@ -121,7 +120,7 @@ class Hands:
         try:
             self._statement(_CHECK_INDEX % (schema, number), seconds, self._limits["lock_wait_seconds"])
         except PostponedError as error:
-            return "could not judge: %s" % error
+            return "could not judge: %s" % error.message
         except SqlError as error:
             if error.code not in (NO_PRIVILEGE,) + _UNDEFINED:
                 raise
@@ -130,7 +129,13 @@ class Hands:
 
     def _remove(self, step):
         """Drop a leftover, by its number, under a lock that nobody has to wait behind."""
-        if not self._drop(step["target"], step["number"], step["table"]):
+        try:
+            there = self._drop(step["target"], step["number"], step["table"])
+        except SqlError as error:
+            if error.code != NO_PRIVILEGE:
+                raise
+            return {"status": "left", "reason": "%s; only its owner may drop it" % step["why"]}
+        if not there:
             return {"status": "left", "reason": "%s; it is gone, or valid by now" % step["why"]}
         return {"after": {"bytes": 0}}
 
@@ -157,7 +162,7 @@ class Hands:
             try:
                 self._drop(index["name"], index["number"], index["table_name"])
             except (PostponedError, SqlError) as error:
-                stays.append("%s stays until the next run: %s" % (index["name"], error))
+                stays.append("%s stays until the next run: %s" % (index["name"], error.message))
         return stays
 
     def _demand_room(self, step):
@@ -258,4 +263,4 @@ def _with_leftovers(error, stays):
     """Return the arguments of an error like `error` whose text also says what stays."""
     if isinstance(error, SqlError):
         return error.code, "; ".join([error.message] + stays)
-    return ("; ".join(["%s" % error] + stays),)
+    return ("; ".join([error.message] + stays),)

@@ -23,6 +23,8 @@ _ERROR = re.compile(r"\A\S+?:\s+([0-9A-Z]{5}): (.*)\Z")
 _HARMLESS = ("00", "01")
 _FOLDERS = ("/usr/lib/postgresql/*/bin", "/usr/pgsql-*/bin", "/usr/local/pgsql/bin")
 _READ_BYTES = 1 << 16
+# What stands for bytes that are no text.
+_NO_TEXT = b"\xef\xbf\xbd".decode("utf-8")
 
 
 class Session:
@@ -126,7 +128,7 @@ def _parse(answer):
 
 
 def _row(line):
-    if "\ufffd" in line:
+    if _NO_TEXT in line:
         raise SqlError("22021", "a name in the catalog is not valid text: correct the name, or the client's encoding")
     try:
         return json.loads(line)

@@ -7,7 +7,7 @@ __metaclass__ = type
 import os
 import time
 
-from .faults import SessionError, SqlError
+from .faults import PostponedError, SessionError, SqlError
 from .planner import ANALYZE, FREEZE, LEAVE, REBUILD, REMOVE, VACUUM
 
 WOULD = "would "
@@ -15,10 +15,6 @@ DONE = {REMOVE: "removed", FREEZE: "frozen", VACUUM: "vacuumed", ANALYZE: "analy
 POSTPONED, LEFT, FAILED = "postponed", "left", "failed"
 # Between the stop of the last statement and the end of the window: what is half built is taken away in it.
 GRACE_SECONDS = 30
-
-
-class PostponedError(Exception):
-    """A step gave way; the next run does it."""
 
 
 class Clock:
@@ -67,7 +63,7 @@ class Upkeep:
         self._stopped = None
 
     def run(self, steps):
-        """Return a row for each step: {"item", "status", "reason", …}; raises SessionError when the server is gone."""
+        """Return a row for each step: {"item", "status", "reason", "before"}; raises SessionError when the server is gone."""
         return [self._row(step) for step in steps]
 
     def _row(self, step):
@@ -79,12 +75,12 @@ class Upkeep:
         try:
             came_of_it = self._hands.carry_out(step, self._seconds())
         except PostponedError as error:
-            return row(step, POSTPONED, "%s" % error)
+            return row(step, POSTPONED, error.message)
         except SqlError as error:
             return row(step, FAILED, "%s (%s)" % (error.message, error.code))
         except SessionError as error:
             self._stopped = "the connection was lost"
-            return row(step, FAILED, "%s" % error)
+            return row(step, FAILED, error.message)
         return dict(row(step, DONE[step["do"]]), **came_of_it)
 
     def _seconds(self):
@@ -102,7 +98,7 @@ class Upkeep:
             try:
                 busy = self._busy()
             except (SqlError, SessionError) as error:
-                return "the load cannot be seen: %s" % error
+                return "the load cannot be seen: %s" % error.message
             if not busy or self._clock.now() >= until or self._no_time():
                 return busy
             self._clock.sleep(self._limits["pause_seconds"])

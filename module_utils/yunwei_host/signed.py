@@ -22,7 +22,7 @@ def read_signed(what, answer, public_key, folder):
     """Return what the gate answered (dict), whose signature was verified.
 
     Args:
-        what: `receipt` or `head`: the answer's key, and the end of the signature's namespace `yunwei-…`.
+        what: `receipt` or `head`: the answer's key, and the end of the signature's namespace `yunwei-WHAT`.
         answer: bytes: JSON {what: text, "signature": text}.
         public_key: the one OpenSSH key that may sign.
         folder: the run's tmpfs folder.

@@ -79,6 +79,17 @@ def test_sides_are_kept_apart(files):
         assert set(users) <= {owner, f"{owner[:-3]}/__init__.py"}, users
 
 
+def test_python_2_can_read_what_runs_on_its_hosts(files):
+    """Python 2 refuses a file with other characters than ASCII in it, unless its first lines name the coding."""
+    host = ("library/", "module_utils/", "yunwei/source/", "roles/alert_watch/files/")
+    unread = [
+        name
+        for name, text in files
+        if name.startswith(host) and not text.isascii() and "coding" not in "".join(text.splitlines()[:2])
+    ]
+    assert unread == []
+
+
 def test_ansible_keeps_its_safe_settings(files):
     settings = dict(files)["ansible.cfg"]
     for line in ("host_key_checking = True", "pipelining = True", "control_path = "):

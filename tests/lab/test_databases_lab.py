@@ -16,6 +16,7 @@ INSERT INTO public."卷宗 Bloat" SELECT i, md5(i::text) FROM generate_series(1,
 CREATE INDEX "i bloat" ON public."卷宗 Bloat" (text);
 ANALYZE public."卷宗 Bloat";
 """
+DELETED = 'DELETE FROM public."卷宗 Bloat" WHERE id % 20 <> 0'
 NAME = 'public."卷宗 Bloat"'
 
 
@@ -28,7 +29,7 @@ def psql(lab: Lab, sql: str) -> str:
 def bloated(lab: Lab) -> Iterator[None]:
     """Have a table of dead rows, whose index is mostly waste, in a production database."""
     psql(lab, f"DROP TABLE IF EXISTS {NAME}; {BLOAT}")
-    psql(lab, f"DELETE FROM {NAME} WHERE id % 20 <> 0")
+    psql(lab, DELETED)
     yield
     psql(lab, f"DROP TABLE {NAME}")
 

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from yunwei_database.faults import SessionError, SqlError
-from yunwei_database.upkeep import GRACE_SECONDS, Clock, Deadline, PostponedError, Upkeep, planned
+from yunwei_database.faults import PostponedError, SessionError, SqlError
+from yunwei_database.upkeep import GRACE_SECONDS, Clock, Deadline, Upkeep, planned
 
 from tests.postgres import MAINTENANCE
 
