@@ -96,6 +96,7 @@ _JOBS = (
     ),
     Job(
         "maintain-databases",
+        # Not disruptive: its work asks the calendar, but it may begin in any opening, for it stops before the end.
         JobClass.ROUTINE,
         "Vacuum, analyze, freeze and rebuild what needs it in databases, and stop before the window closes",
         (Proof("database_maintenance", "sources"),),

@@ -76,7 +76,7 @@ class Hands:
         return {"active": sessions["active"], "hidden": sessions["hidden"], "lag_bytes": worst}
 
     def carry_out(self, step, seconds):
-        """Do a step within `seconds`; return {"after": figures, "before"}; raises PostponedError, SqlError, SessionError."""
+        """Do a step within `seconds`; return {"after": figures}; raises PostponedError, SqlError, SessionError."""
         if step["do"] == REMOVE:
             return self._remove(step)
         if step["do"] == REBUILD:
@@ -86,11 +86,13 @@ class Hands:
         return {"after": self._table_now(step)}
 
     def _table_now(self, step):
-        """Return a table's figures now; the statistics of versions before 15 come a moment later."""
+        """Return a table's figures now, None where it is gone; statistics before version 15 come a moment later."""
         until = self._clock.now() + 5
         while True:
-            row = self._watch.rows(_TABLE_NOW % step["number"])[0]
-            found = dict(zip(("live", "dead", "age", "vacuumed"), row))  # noqa: B905 unknown to Python 2
+            rows = self._watch.rows(_TABLE_NOW % step["number"])
+            if not rows:
+                return None  # it was dropped since
+            found = dict(zip(("live", "dead", "age", "vacuumed"), rows[0]))  # noqa: B905 unknown to Python 2
             told = step["do"] == ANALYZE or found["vacuumed"] != step["before"]["vacuumed"]
             if told or self._clock.now() >= until:
                 return found
@@ -106,9 +108,10 @@ class Hands:
             self._statement("REINDEX INDEX CONCURRENTLY %s;" % step["target"], seconds, patience)
         except (PostponedError, SqlError) as error:
             raise type(error)(*_with_leftovers(error, self._remove_leftovers(step)))
-        number, valid, tuples, size = self._session.rows(_INDEX_NOW % _literal(step["target"]))[0]
-        if not valid:
-            raise SqlError("XX000", "the index is not valid after it was rebuilt")
+        rows = self._session.rows(_INDEX_NOW % _literal(step["target"]))
+        if not rows or not rows[0][1]:
+            raise SqlError("XX000", "the index is gone, or not valid, after it was rebuilt")
+        number, _valid, tuples, size = rows[0]
         self._remember(step["definition"], size, tuples)
         return {"after": {"bytes": size}, "amcheck": self._check_index(number, seconds)}
 

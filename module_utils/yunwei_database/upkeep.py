@@ -63,7 +63,7 @@ class Upkeep:
         self._stopped = None
 
     def run(self, steps):
-        """Return a row for each step: {"item", "status", "reason", "before"}; raises SessionError when the server is gone."""
+        """Return a row for each step, in their order; see `row`."""
         return [self._row(step) for step in steps]
 
     def _row(self, step):
