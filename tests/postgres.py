@@ -1,6 +1,6 @@
 """A throw-away PostgreSQL server on this machine, and the work that upkeep and inspection are given for it.
 
-`TEST_POSTGRESQL_BIN` names the folder of another version's programs.
+`TEST_POSTGRESQL_BIN` names the folder of another version's programs, `TEST_POSTGRESQL_OLD` says that it is before 12.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -221,6 +221,3 @@ def statuses(summary: dict[str, Any]) -> dict[str, str]:
 def reasons(summary: dict[str, Any]) -> str:
     """Return the reasons of all rows of a summary, for a look at one of them."""
     return "\n".join(str(row["reason"]) for row in summary["items"])
-
-
-Make = Callable[..., Server]

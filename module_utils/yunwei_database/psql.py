@@ -23,6 +23,12 @@ _ERROR = re.compile(r"\A\S+?:\s+([0-9A-Z]{5}): (.*)\Z")
 _HARMLESS = ("00", "01")
 _FOLDERS = ("/usr/lib/postgresql/*/bin", "/usr/pgsql-*/bin", "/usr/local/pgsql/bin")
 _READ_BYTES = 1 << 16
+# Questions over a catalog of many tables look costly, and would be compiled (version 11 and later) for longer than they
+# run.
+_FIRST = """
+SELECT set_config(name, 'off', false) FROM pg_settings WHERE name = 'jit';
+SELECT json_build_array(pg_backend_pid());
+"""
 # What stands for bytes that are no text.
 _NO_TEXT = b"\xef\xbf\xbd".decode("utf-8")
 
@@ -48,7 +54,7 @@ class Session:
         self._child = _start(_command(login), login["os_user"], _environment(login, name, settings))
         self._output = self._child.stdout.fileno()
         try:
-            self.process_id = self.rows("SELECT json_build_array(pg_backend_pid());")[0][0]
+            self.process_id = self.rows(_FIRST)[0][0]
         except BaseException:
             self.close()
             raise
