@@ -1,6 +1,6 @@
 """The questions to a PostgreSQL server, versions 9.6 to 17; every row comes as one JSON array.
 
-None waits for a lock of a table: sizes are not asked of tables that somebody holds, or waits for, exclusively.
+None waits for a lock of a table or index: the size is not asked of what somebody holds, or waits for, exclusively.
 """
 
 from __future__ import absolute_import, division, print_function
@@ -95,8 +95,7 @@ SELECT json_build_array(c.oid::bigint, n.nspname, c.relname, quote_ident(n.nspna
  i.indrelid::bigint, quote_ident(n.nspname) || '.' || quote_ident(t.relname), m.amname, i.indisvalid, i.indisunique,
  i.indisprimary, i.indisexclusion, EXISTS (SELECT 1 FROM pg_constraint k WHERE k.conindid = c.oid),
  c.reltuples::bigint,
- CASE WHEN c.oid IN (SELECT relation FROM held) OR t.oid IN (SELECT relation FROM held) THEN NULL
-  ELSE pg_relation_size(c.oid) END,
+ CASE WHEN c.oid IN (SELECT relation FROM held) THEN NULL ELSE pg_relation_size(c.oid) END,
  pg_stat_get_numscans(c.oid), md5(concat_ws(' ', i.indrelid, c.relam, i.indkey, i.indclass, i.indcollation, i.indoption,
   regexp_replace(i.indexprs::text, ':location -?[0-9]+', '', 'g'), 'where',
   regexp_replace(i.indpred::text, ':location -?[0-9]+', '', 'g'), i.indisunique, c.reloptions)),

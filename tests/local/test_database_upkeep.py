@@ -180,14 +180,28 @@ def test_an_invalid_index_without_a_valid_twin_is_a_persons_to_judge(world: Care
     assert server.invalid() == ["one"]
 
 
+class Looking(Clock):
+    """Looks, whenever the upkeep sleeps, how many sessions wait for a lock of a table."""
+
+    def __init__(self, server: Server) -> None:
+        self.server, self.waiting = server, list[str]()
+
+    def sleep(self, seconds: float) -> None:
+        waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted AND locktype = 'relation'"
+        self.waiting.append(self.server.run(waiting))
+        super().sleep(seconds)
+
+
 @ONLINE
 def test_an_index_that_somebody_builds_is_not_taken_for_a_leftover(world: Care, server: Server):
     server.run_each(*WITH_STATISTICS)
     holder = server.hold(SNAPSHOT)
     build = server.start_session("REINDEX INDEX CONCURRENTLY letter_text")
     server.until(BUILDING)
-    done = world.maintain()
+    looking = Looking(server)
+    done = world.maintain(looking)
     assert statuses(done) == {"index public.letter_text_ccnew": "postponed"}
+    assert set(looking.waiting) == {"0"}
     assert "kept a lock" in reasons(done)
     holder.kill()
     assert build.wait(60) == 0
@@ -207,17 +221,10 @@ def test_a_lock_that_is_held_for_ever_stops_neither_look_nor_work(world: Care, s
 def test_nobody_ever_waits_behind_a_lock_that_it_waits_for(world: Care, server: Server):
     server.run_each(*BLOATED)
     server.hold("BEGIN; LOCK TABLE letter IN SHARE UPDATE EXCLUSIVE MODE;")
-
-    class Looking(Clock):
-        waiting: ClassVar[list[str]] = []
-
-        def sleep(self, seconds: float) -> None:
-            self.waiting.append(server.run("SELECT count(*) FROM pg_locks WHERE NOT granted"))
-            super().sleep(seconds)
-
-    done = world.maintain(Looking())
+    looking = Looking(server)
+    done = world.maintain(looking)
     assert statuses(done)[TABLE] == "postponed"
-    assert set(Looking.waiting) == {"0"}
+    assert set(looking.waiting) == {"0"}
 
 
 @ONLINE

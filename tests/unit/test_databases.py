@@ -119,6 +119,7 @@ def test_in_order_findings_and_could_not_judge_have_their_exit_codes(lab: Invent
 def test_a_database_that_nobody_told_of_could_not_be_judged(lab: InventoryCopy):
     found = judged(lab, {**run(), "results": []}, backup(0.5))
     assert (found["verdict"], found["databases"][0]["unknown"][0]["part"]) == ("could not judge", "database")
+    assert judged(lab, {**run(), "results": [], "systems": []})["verdict"] == "could not judge"
 
 
 def test_an_old_backup_and_none_are_findings(lab: InventoryCopy):
