@@ -6,7 +6,14 @@ import argparse
 from typing import TYPE_CHECKING
 
 import yunwei
-from yunwei.cli import parser_backups, parser_calendar, parser_databases, parser_evidence, parser_watch
+from yunwei.cli import (
+    parser_backups,
+    parser_calendar,
+    parser_databases,
+    parser_evidence,
+    parser_scan,
+    parser_watch,
+)
 from yunwei.cli.words import command, with_inventory, with_run
 
 if TYPE_CHECKING:
@@ -35,6 +42,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser_evidence.add_evidence(commands)
     parser_evidence.add_locks(commands)
     parser_calendar.add_calendar(commands)
+    parser_scan.add_scan(commands)
     return parser
 
 

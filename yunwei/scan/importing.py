@@ -1,0 +1,157 @@
+"""`yunwei scan import`: read a report, count, match its hosts to the inventory, store it whole or not at all."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from yunwei.errors import UsageError
+from yunwei.policy import Policy
+from yunwei.report.visible import plain
+from yunwei.scan.detect import Read, reader_of
+from yunwei.scan.draft import Draft
+from yunwei.scan.errors import ReportRefusedError, WrongEncodingError
+from yunwei.scan.match import Match, match
+from yunwei.scan.source import ReportFile, Source, open_report
+from yunwei.scan.store import Document, Store
+
+# What `scan import --json` prints of each report, no more and no less.
+PRINTED = (
+    "file", "sha256", "scanner", "format", "started", "finished", "hosts", "findings", "cves", "declared",
+    "unmatched_hosts", "warnings",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one file: its document, or why it was refused."""
+
+    file: str
+    document: Document | None
+    refused: str = ""
+
+
+def import_reports(paths: Sequence[Path], policy: Policy, host: str | None, store: Store) -> list[Outcome]:
+    """Import files one by one; a refused report leaves nothing and does not hinder the others.
+
+    `host` names the inventory's host of reports on one host. Raises UsageError where a file or that host is not there.
+    """
+    if host is not None:
+        policy.host(host)
+    for path in paths:
+        if not path.is_file():
+            raise UsageError(f"{path} is no file that can be read. Nothing was imported.")
+    with store.writing():
+        return [_import_one(path, policy, host, store) for path in paths]
+
+
+def printed(document: Document) -> Document:
+    """Return what is printed of a report's document."""
+    return {key: document[key] for key in PRINTED}
+
+
+def report_id(sha256: str, host: str | None) -> str:
+    """Return a report's id: the same bytes for the same host are the same report, whatever the file is called."""
+    return "s-" + hashlib.sha256(f"{sha256}\0{host or ''}".encode()).hexdigest()[:12]
+
+
+def _import_one(path: Path, policy: Policy, host: str | None, store: Store) -> Outcome:
+    try:
+        with open_report(path) as report:
+            return Outcome(str(path), _stored(path, report, policy, host, store))
+    except ReportRefusedError as error:
+        return Outcome(str(path), None, plain(str(error)))
+
+
+def _stored(path: Path, report: ReportFile, policy: Policy, host: str | None, store: Store) -> Document:
+    identity = report_id(report.sha256, host)
+    if store.has(identity):
+        known = store.document(identity)
+        said = f"already imported as {identity} on {known['imported'][:10]}; nothing was stored"
+        return {**known, "file": str(path), "warnings": [said, *known["warnings"]]}
+    source, read = reader_of(report.source)
+    try:
+        return _read_and_keep(path, report, source, read, None, policy, host, store)
+    except WrongEncodingError:
+        return _read_and_keep(path, report, source, read, "gb18030", policy, host, store)
+
+
+def _read_and_keep(  # noqa: PLR0913, PLR0917 - one reading of one report
+    path: Path,
+    report: ReportFile,
+    source: Source,
+    read: Read,
+    encoding: str | None,
+    policy: Policy,
+    host: str | None,
+    store: Store,
+) -> Document:
+    identity = report_id(report.sha256, host)
+    with store.drafting(identity) as draft:
+        if encoding:
+            draft.warn(f"its bytes are {encoding}, not what it declares; it was read as {encoding}")
+        read(source, draft, encoding)
+        matches = _matches(draft, policy, host, source.name)
+        document = _document(path, report, draft, matches, identity)
+        draft.finish(document, [one.host for one in matches])
+        store.keep(identity)
+    return document
+
+
+def _matches(draft: Draft, policy: Policy, host: str | None, place: str) -> list[Match]:
+    if host is None:
+        return match(draft.hosts, policy.hosts)
+    if len(draft.hosts) != 1:
+        raise ReportRefusedError(f"it is on {len(draft.hosts)} hosts, and --host {host} is for a report on one", place)
+    return [Match(host)]
+
+
+def _document(path: Path, report: ReportFile, draft: Draft, matches: Sequence[Match], identity: str) -> Document:
+    about, counts = draft.about, draft.counts()
+    unmatched = [
+        (plain(found.name), one.reason) for found, one in zip(draft.hosts, matches, strict=True) if one.host is None
+    ]
+    warnings = [
+        *(plain(text) for text in draft.all_warnings()),
+        *_total_warnings(about.declared, counts, len(draft.hosts)),
+        *(f"{name}: not matched: {reason}" for name, reason in unmatched[:50]),
+        *_twice(draft, matches),
+    ]
+    return {
+        "id": identity,
+        "imported": datetime.now(UTC).isoformat(timespec="seconds"),
+        "file": str(path),
+        "sha256": report.sha256,
+        "scanner": about.scanner,
+        "format": about.format,
+        "started": plain(about.started) if about.started else None,
+        "finished": plain(about.finished) if about.finished else None,
+        "scope": plain(about.scope),
+        "hosts": len(draft.hosts),
+        "findings": counts,
+        "cves": draft.cves(),
+        "declared": about.declared or None,
+        "complete": about.complete and sum(counts.values()) >= about.declared.get("findings", 0),
+        "unmatched_hosts": [name for name, _ in unmatched],
+        "warnings": warnings,
+    }
+
+
+def _total_warnings(declared: Mapping[str, int], counts: Mapping[str, int], hosts: int) -> list[str]:
+    parsed = {"findings": sum(counts.values()), "hosts": hosts}
+    return [
+        f"the report declares {number} {what}, it holds {parsed[what]}"
+        for what, number in declared.items()
+        if number != parsed[what]
+    ]
+
+
+def _twice(draft: Draft, matches: Sequence[Match]) -> list[str]:
+    names: dict[str, int] = {}
+    for one in matches:
+        if one.host is not None:
+            names[one.host] = names.get(one.host, 0) + 1
+    return [f"{name} is in the report {count} times" for name, count in sorted(names.items()) if count > 1]

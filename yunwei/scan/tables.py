@@ -1,0 +1,137 @@
+"""Rows of text: CSV of any separator, xlsx and xls; the only user of calamine."""
+
+from __future__ import annotations
+
+import csv
+import datetime
+import io
+import re
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import python_calamine
+
+from yunwei.scan.errors import ReportRefusedError
+from yunwei.scan.lines import head_text, opened_text
+from yunwei.scan.source import MIB, Source, members
+
+# The most characters of one cell: what scanners write is below, and Python's own limit of 131072 is too little.
+_MOST_OF_A_CELL = 16 * MIB
+_SEPARATORS = ",\t;"
+_MARKUP = re.compile(rb"<!(DOCTYPE|ENTITY)", re.IGNORECASE)
+
+Row = tuple[int, list[str]]
+
+
+def csv_rows(source: Source, encoding: str | None = None) -> Iterator[Row]:
+    """Yield (line, cells) of each row that is not blank; cells may hold line ends.
+
+    Raises ReportRefusedError with the line where quoting breaks, as it does in a file that is cut within a cell.
+    """
+    csv.field_size_limit(_MOST_OF_A_CELL)
+    separator = _separator(head_text(source))
+    with opened_text(source, encoding) as text:
+        reader = csv.reader(text, delimiter=separator, strict=True)
+        before = 0
+        try:
+            for cells in reader:
+                line, before = before + 1, reader.line_num
+                if any(cell.strip() for cell in cells):
+                    yield line, cells
+        except csv.Error as error:
+            raise ReportRefusedError(
+                f"no sound CSV: {error}. The report is damaged or cut off; export it once more",
+                f"{source.name}, line {before + 1}",
+            ) from error
+
+
+def _separator(head: str) -> str:
+    line = head.splitlines()[0] if head.splitlines() else ""
+    return max(_SEPARATORS, key=line.count)
+
+
+def sheets(source: Source) -> list[tuple[str, list[Row]]]:
+    """Return (name, rows) of each sheet of an xls or xlsx workbook.
+
+    Raises ReportRefusedError for damage, and for what only attacks have in a workbook.
+    """
+    content = source.head(source.limits.office_bytes + 1)
+    if len(content) > source.limits.office_bytes:
+        raise ReportRefusedError(f"a workbook of more than {source.limits.office_bytes} bytes", source.name)
+    if content[:2] == b"PK":
+        _demand_harmless(source)
+    try:
+        workbook = python_calamine.CalamineWorkbook.from_filelike(io.BytesIO(content))
+        return [(name, _rows(workbook.get_sheet_by_name(name))) for name in workbook.sheet_names]
+    # What its Rust code did not foresee in a damaged file comes as a panic, which is no Exception.
+    except BaseException as error:
+        if isinstance(error, KeyboardInterrupt | SystemExit):
+            raise
+        raise ReportRefusedError(f"no sound workbook: {error}. Save it once more", source.name) from error
+
+
+def _rows(sheet: Any) -> list[Row]:
+    found = []
+    for number, cells in enumerate(sheet.iter_rows(), 1):
+        texts = [_text(cell) for cell in cells]
+        if any(texts):
+            found.append((number, texts))
+    return found
+
+
+def _text(cell: object) -> str:
+    """Return a cell as people see it: 22.0 is the port 22."""
+    if isinstance(cell, float) and cell == int(cell):
+        return str(int(cell))
+    if isinstance(cell, datetime.datetime | datetime.date):
+        return cell.isoformat()
+    return str(cell).strip()
+
+
+def _demand_harmless(source: Source) -> None:
+    """Refuse a workbook that unpacks to too much or declares entities, which no office program writes."""
+    total = 0
+    for member in members(source):
+        with member.open() as stream:
+            tail = b""
+            while piece := stream.read(MIB):
+                total += len(piece)
+                if total > source.limits.office_bytes:
+                    raise ReportRefusedError(
+                        f"the workbook unpacks to more than {source.limits.office_bytes} bytes", source.name
+                    )
+                if member.name.endswith((".xml", ".rels")) and _MARKUP.search((tail + piece).replace(b"\0", b"")):
+                    raise ReportRefusedError("it declares a document type, which workbooks have not", member.name)
+                tail = piece[-32:]
+
+
+class Headings:
+    """A heading row: which column has which meaning; headings are compared without case, spaces and line ends."""
+
+    def __init__(self, cells: Sequence[str], meanings: dict[str, Sequence[str]]) -> None:
+        plain = [_plain_heading(cell) for cell in cells]
+        self.width = len(cells)
+        self._cells = plain
+        self._columns: dict[str, int] = {}
+        for meaning, words in meanings.items():
+            for word in words:
+                if _plain_heading(word) in plain:
+                    self._columns[meaning] = plain.index(_plain_heading(word))
+                    break
+
+    def has(self, *meanings: str) -> bool:
+        """Tell whether there is a column for each meaning."""
+        return all(meaning in self._columns for meaning in meanings)
+
+    def get(self, cells: Sequence[str], meaning: str) -> str:
+        """Return the cell of a meaning; empty where there is no such column or the row is shorter."""
+        column = self._columns.get(meaning)
+        return cells[column].strip() if column is not None and column < len(cells) else ""
+
+    def repeated_in(self, cells: Sequence[str]) -> bool:
+        """Tell whether a row is the heading once more, as in files that were put behind one another."""
+        return [_plain_heading(cell) for cell in cells] == self._cells
+
+
+def _plain_heading(cell: str) -> str:
+    return "".join(cell.split()).strip("*：:").casefold().lstrip("\ufeff")

@@ -1,0 +1,118 @@
+"""Words in hostile text: CVE ids, names for comparing, numbers, and secrets that must not be kept."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable
+
+from yunwei.scan.shapes import Package
+
+MOST_CHARACTERS = 32_768  # of one text that is kept, the most that a cell of a spreadsheet holds
+WITHHELD = "(withheld: it may hold passwords)"
+_CVE = re.compile(r"CVE-\d{4}-\d{4,}", re.IGNORECASE)
+_BRACKETS = str.maketrans("【】", "[]")
+_SECRET_WORDS = (
+    "password", "passwd", "passphrase", "pwd", "credential", "brute", "community", "default account", "login", "logged",
+    "口令", "密码", "弱密", "猜测", "猜解", "暴力", "凭证", "凭据", "passcode", "secret", "token", "private key",
+)  # fmt: skip
+_SECRET_VALUE = re.compile(
+    r"((?:password|passwd|passphrase|passcode|pwd|secret|token|community(?: string)?|口令|密码|密碼)"
+    r"""\s*(?:was|is|为|是|of|string)?\s*[:=：＝]?\s*)(["'“‘]?)[^\s"'”’，；,;]+""",
+    re.IGNORECASE,
+)
+_ACCOUNT_PAIR = re.compile(r"""([\w.@-]{1,64}\s*[/:：])\s*[^\s"'，；,;)）\]】]+""")
+_PAIRS_OF_NESSUS = re.compile(
+    r"Remote package installed\s*:\s*(\S+)\s+Should be\s*:\s*(\S+)|"
+    r"Installed version\s*:\s*(\S+)\s+Fixed version\s*:\s*(\S+)"
+)
+_RPM = re.compile(r"^(.+)-([^-]+-[^-]+)$")
+
+
+def cves_in(text: str | None) -> tuple[str, ...]:
+    """Return the CVE ids of a text in upper case, each once, in the order met."""
+    if not text:
+        return ()
+    return tuple(dict.fromkeys(found.upper() for found in _CVE.findall(text)))
+
+
+def name_id(name: str) -> str:
+    """Return a finding's name as its id, for layouts that give none: brackets and widths alike.
+
+    The mark 【原理扫描】 stays: what was proven by probing and what was told from a version are two lines of a report.
+    """
+    plain = unicodedata.normalize("NFKC", name).translate(_BRACKETS)
+    return "name:" + " ".join(plain.split()).casefold()
+
+
+def port_of(word: str) -> int | None:
+    """Return a port; None for a host as a whole (0, blank, `general`, `--`). Spreadsheets write 22 as 22.0."""
+    try:
+        number = float(word)
+    except ValueError:
+        return None
+    return int(number) if 0 < number < 65536 and number == int(number) else None
+
+
+def number_of(word: str | None) -> float | None:
+    """Return a number between 0 and 10, or None."""
+    try:
+        number = float(word or "")
+    except ValueError:
+        return None
+    return number if 0 <= number <= 10 else None
+
+
+def is_about_secrets(*texts: str) -> bool:
+    """Tell whether a text may list a password, a community string or the like."""
+    for text in texts:
+        lower = text.lower()
+        for word in _SECRET_WORDS:
+            if word in lower:
+                return True
+    return False
+
+
+def safe_evidence(text: str, *about: str) -> str:
+    """Return what a scanner saw on a host, shortened; nothing of it where it, or the finding, is about secrets."""
+    if not text:
+        return ""
+    return WITHHELD if is_about_secrets(text, *about) else text[:MOST_CHARACTERS]
+
+
+def safe_prose(text: str) -> str:
+    """Return a scanner's own words on a flaw, shortened, values behind words for secrets taken out."""
+    if not is_about_secrets(text):
+        return text[:MOST_CHARACTERS]
+    return _SECRET_VALUE.sub(lambda found: f"{found.group(1)}…", text)[:MOST_CHARACTERS]
+
+
+def safe_typed(text: str) -> str:
+    """Return what people typed, as `safe_prose`; where it is about secrets, pairs of account and value go as well."""
+    if not is_about_secrets(text):
+        return text[:MOST_CHARACTERS]
+    return _ACCOUNT_PAIR.sub(lambda found: f"{found.group(1)}…", safe_prose(text))
+
+
+def nessus_packages(output: str) -> tuple[Package, ...]:
+    """Return the packages of a Nessus plugin's output, which has no field for them."""
+    if "nstalled" not in output:
+        return ()
+    found = []
+    for installed, fixed, version, fixed_version in _PAIRS_OF_NESSUS.findall(output):
+        if installed:
+            name, has = _split(installed)
+            found.append(Package(name, has, _split(fixed)[1]))
+        else:
+            found.append(Package("", version, fixed_version))
+    return tuple(found)
+
+
+def joined(words: Iterable[str | None]) -> str:
+    """Return texts as one, what is blank left out."""
+    return " ".join(word.strip() for word in words if word and word.strip())
+
+
+def _split(package: str) -> tuple[str, str]:
+    found = _RPM.match(package)
+    return (found.group(1), found.group(2)) if found else (package, "")
