@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 
 from bench import commands, databases, jobs, sizes
+from bench import commands, jobs, scans, sizes
 from bench.figures import Result
 from bench.ground import Ground, Wish
 from yunwei.errors import YunweiError
@@ -21,7 +22,9 @@ PARTS: Mapping[str, Callable[[Ground, Wish], Result]] = {
     "plan": commands.plan,
     "sizes": sizes.sizes,
     "inspection": databases.inspection,
+    "scan-import": scans.scan_import,
 }
+WITHOUT_LAB = {"help", "scan-import"}
 MEASURED_GIGABYTES = (0.3, 0.5, 0.7)
 PREDICTED_GIGABYTES = 1.5
 
@@ -34,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     missed: list[str] = []
     parts = options.parts or list(PARTS)
     try:
-        if parts != ["help"]:
+        if not WITHOUT_LAB.issuperset(parts):
             ground.demand_up()
         for name in parts:
             _say(f"== {name}: {(PARTS[name].__doc__ or '').splitlines()[0]}")

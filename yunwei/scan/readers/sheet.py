@@ -15,7 +15,8 @@ from yunwei.scan.text import cves_in, name_id, number_of, port_of, safe_typed
 
 MEANINGS: dict[str, Sequence[str]] = {
     "host": (
-        "IP", "IP地址", "主机IP", "资产IP", "受影响主机", "主机地址", "目标IP", "目标", "服务器IP", "地址", "Host", "IP Address",
+        "IP", "IP地址", "主机IP", "资产IP", "受影响主机", "主机地址", "目标IP", "目标", "服务器IP", "地址",
+        "Host", "IP Address",
     ),
     "hostname": ("主机名", "主机名称", "资产名称", "Hostname"),
     "os": ("操作系统", "OS"),
@@ -24,7 +25,8 @@ MEANINGS: dict[str, Sequence[str]] = {
     "service": ("服务", "服务名", "Service"),
     "name": ("漏洞名称", "漏洞名", "名称", "风险名称", "问题名称", "漏洞标题", "漏洞", "Name", "Vulnerability"),
     "severity": (
-        "风险等级", "危险等级", "漏洞等级", "漏洞级别", "风险级别", "威胁等级", "严重程度", "等级", "级别", "Severity", "Risk",
+        "风险等级", "危险等级", "漏洞等级", "漏洞级别", "风险级别", "威胁等级", "严重程度",
+        "等级", "级别", "Severity", "Risk",
     ),
     "description": ("漏洞说明", "漏洞描述", "详细描述", "描述", "问题描述", "Description"),
     "solution": ("加固建议", "整改建议", "解决办法", "解决方案", "修复建议", "处置建议", "整改措施", "Solution"),
