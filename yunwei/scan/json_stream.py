@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import IO, Any
 
 import ijson
@@ -11,6 +11,7 @@ from ijson.common import ObjectBuilder
 from yunwei.scan.errors import ReportRefusedError
 from yunwei.scan.source import MIB, Source
 
+_MOST_LEVELS = 50
 _MOST_OF_A_VALUE = 16 * MIB
 
 
@@ -36,6 +37,17 @@ class _Text:
         return piece
 
 
+def _shallow(events: Iterable[tuple[str, Any]], name: str) -> Iterator[tuple[str, Any]]:
+    """Yield the events; each level's prefix holds those above it, so what is deep without end fills all memory."""
+    depth = 0
+    for event in events:
+        depth += event[0] in ("start_map", "start_array")
+        depth -= event[0] in ("end_map", "end_array")
+        if depth > _MOST_LEVELS:
+            raise ReportRefusedError(f"lists and objects in more than {_MOST_LEVELS} levels", name)
+        yield event
+
+
 def values(source: Source, whole: frozenset[str]) -> Iterator[tuple[str, Any]]:
     """Yield (prefix, value) of every scalar, and of the objects at the prefixes of `whole` in one piece.
 
@@ -46,7 +58,8 @@ def values(source: Source, whole: frozenset[str]) -> Iterator[tuple[str, Any]]:
         text = _Text(stream, source.name)
         builder, inside = None, ""
         try:
-            for prefix, event, value in ijson.parse(text, buf_size=MIB // 16, use_float=True):
+            events = ijson.basic_parse(text, buf_size=MIB // 16, use_float=True)
+            for prefix, event, value in ijson.parse(_shallow(events, source.name)):
                 if builder is not None:
                     builder.event(event, value)
                     if prefix == inside and event == "end_map":

@@ -41,7 +41,8 @@ def opened_text(source: Source, encoding: str | None = None) -> Iterator[TextIO]
         try:
             yield text
         finally:
-            text.detach()  # the source closes its own stream
+            if not stream.closed:
+                text.detach()  # the source closes its own stream
 
 
 def head_text(source: Source) -> str:

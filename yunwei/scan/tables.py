@@ -7,10 +7,11 @@ import datetime
 import io
 import re
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, TextIO
 
 import python_calamine
 
+from yunwei.scan.draft import Draft
 from yunwei.scan.errors import ReportRefusedError
 from yunwei.scan.lines import head_text, opened_text
 from yunwei.scan.source import MIB, Source, members
@@ -23,7 +24,7 @@ _MARKUP = re.compile(rb"<!(DOCTYPE|ENTITY)", re.IGNORECASE)
 Row = tuple[int, list[str]]
 
 
-def csv_rows(source: Source, encoding: str | None = None) -> Iterator[Row]:
+def csv_rows(source: Source, draft: Draft, encoding: str | None = None) -> Iterator[Row]:
     """Yield (line, cells) of each row that is not blank; cells may hold line ends.
 
     Raises ReportRefusedError with the line where quoting breaks, as it does in a file that is cut within a cell.
@@ -31,7 +32,8 @@ def csv_rows(source: Source, encoding: str | None = None) -> Iterator[Row]:
     csv.field_size_limit(_MOST_OF_A_CELL)
     separator = _separator(head_text(source))
     with opened_text(source, encoding) as text:
-        reader = csv.reader(text, delimiter=separator, strict=True)
+        lines = _Lines(text)
+        reader = csv.reader(lines, delimiter=separator, strict=True)
         before = 0
         try:
             for cells in reader:
@@ -43,6 +45,22 @@ def csv_rows(source: Source, encoding: str | None = None) -> Iterator[Row]:
                 f"no sound CSV: {error}. The report is damaged or cut off; export it once more",
                 f"{source.name}, line {before + 1}",
             ) from error
+    if not lines.last.endswith(("\n", "\r", '"')):
+        draft.about.complete = False
+        draft.warn("the last row has no line end: the report may be cut off there, what it lacks proves nothing")
+
+
+class _Lines:
+    """The lines of a text; remembers the last."""
+
+    def __init__(self, text: TextIO) -> None:
+        self._text = text
+        self.last = ""
+
+    def __iter__(self) -> Iterator[str]:
+        for line in self._text:
+            self.last = line
+            yield line
 
 
 def _separator(head: str) -> str:

@@ -14,7 +14,7 @@ from yunwei.scan.source import MIB, Source
 
 Element = Any
 # What is read at most between two elements that a reader wants: all of it stays in memory.
-MOST_BETWEEN = 64 * MIB
+MOST_BETWEEN = 16 * MIB
 _MOST_OF_A_PAGE = 64 * MIB
 _DECLARATION = re.compile(rb"^\s*<\?xml[^>]*\?>")
 _HARDENED: dict[str, Any] = {"resolve_entities": False, "no_network": True, "load_dtd": False, "huge_tree": False}

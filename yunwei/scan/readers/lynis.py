@@ -38,9 +38,11 @@ def read(source: Source, draft: Draft, encoding: str | None = None) -> None:
     host.credentialed = True  # it runs on the host itself
     draft.about.started = facts.get("report_datetime_start")
     draft.about.finished = facts.get("report_datetime_end")
-    if draft.about.finished is None:
-        draft.about.complete = False
-        draft.warn("the report has no report_datetime_end: it may be cut off, what it lacks proves nothing")
+    if facts.get("finish") != "true":
+        raise ReportRefusedError(
+            "there is no finish=true in it: the audit was broken off or the file is cut off; export it once more",
+            source.name,
+        )
 
 
 def _finding(key: str, value: str, number: int) -> Finding:

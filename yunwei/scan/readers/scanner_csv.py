@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 from yunwei.scan.draft import Draft
 from yunwei.scan.errors import ReportRefusedError
@@ -33,23 +33,22 @@ NEEDED = ("rule", "host", "port", "protocol", "severity", "name")
 def read_nessus(source: Source, draft: Draft, encoding: str | None = None) -> None:
     """Read an export, which has a row for each CVE: rows of one host, port, protocol and plugin are one finding."""
     draft.about = About("nessus", "nessus-csv")
-    _read(source, draft, NESSUS, lambda name: name, encoding)
+    _read(source, draft, NESSUS, encoding)
 
 
 def read_openvas(source: Source, draft: Draft, encoding: str | None = None) -> None:
     """Read an export; rows of one host, port, protocol and OID are one finding."""
     draft.about = About("openvas", "openvas-csv")
-    _read(source, draft, OPENVAS, str, encoding)
+    _read(source, draft, OPENVAS, encoding)
 
 
 def _read(
     source: Source,
     draft: Draft,
     meanings: dict[str, Sequence[str]],
-    host_key: Callable[[str], str],
     encoding: str | None,
 ) -> None:
-    rows = csv_rows(source, encoding)
+    rows = csv_rows(source, draft, encoding)
     _, heading = next(rows)
     headings = Headings(heading, meanings)
     draft.merge_lines()
@@ -59,12 +58,14 @@ def _read(
         address = headings.get(cells, "host")
         if not address:
             raise ReportRefusedError("a row without a host", f"{source.name}, line {line}")
-        number = draft.host_named(host_key(address), lambda c=cells, a=address: _host(headings, c, a))  # type: ignore[misc]
+        number = draft.host_named(address, lambda c=cells, a=address: _host(headings, c, a))  # type: ignore[misc]
         times = _span([*times, headings.get(cells, "started"), headings.get(cells, "finished")])
         if headings.get(cells, "state").casefold() == "fixed":
             fixed += 1
             continue
         draft.finding(_finding(headings, cells, number))
+    if not draft.hosts:
+        raise ReportRefusedError("there are only headings: no host was scanned or the file is cut off", source.name)
     if fixed:
         draft.warn(f"{fixed} rows say that they are fixed and are not counted")
     draft.about.started, draft.about.finished = (times[0], times[-1]) if times else (None, None)

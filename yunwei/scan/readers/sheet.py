@@ -47,7 +47,7 @@ def read_csv(source: Source, draft: Draft, encoding: str | None = None) -> None:
     """Read a merged sheet that was saved as CSV."""
     # People merged it from scans: what it lacks may have been left out.
     draft.about = About("spreadsheet", "sheet-csv", complete=False)
-    if not _read(csv_rows(source, encoding), draft, source.name):
+    if not _read(csv_rows(source, draft, encoding), draft, source.name):
         raise ReportRefusedError(_no_heading(), source.name)
 
 

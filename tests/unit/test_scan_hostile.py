@@ -1,0 +1,308 @@
+"""Reports as weapons: each is refused whole, or its text is kept harmless."""
+
+import gzip
+import io
+import json
+import os
+import stat
+import zipfile
+from dataclasses import replace
+
+import pytest
+
+from tests.scan_reports import (
+    NESSUS_CSV,
+    OURS,
+    SECRET,
+    SHEET_HEADINGS,
+    Importer,
+    nessus,
+    nessus_host,
+    nessus_item,
+    nessus_row,
+    openvas,
+    openvas_result,
+    rsas_workbook,
+    rsas_xml,
+    sheet_csv,
+    trivy,
+    workbook,
+    xccdf,
+    zipped,
+)
+from yunwei.cli import main
+from yunwei.errors import UsageError
+from yunwei.paths import content_root
+from yunwei.scan import source, xml
+from yunwei.scan.errors import ReportRefusedError
+
+EXAMPLE = str(content_root() / "inventories" / "example")
+
+
+@pytest.fixture
+def importer(tmp_path):
+    return Importer(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "report",
+    [nessus(), NESSUS_CSV + nessus_row(output="long\n" * 20), rsas_xml(), xccdf({"a": "fail"}),
+     openvas(openvas_result("1")), trivy({"VulnerabilityID": "CVE-2020-0001", "PkgName": "p", "Severity": "LOW"})],
+    ids=["nessus", "csv", "rsas", "xccdf", "openvas", "trivy"],
+)  # fmt: skip
+@pytest.mark.parametrize("share", [0.3, 0.6, 0.9, 0.97])
+def test_a_report_that_is_cut_anywhere_is_refused_with_the_place(importer, report, share):
+    assert importer.refusal(report[: int(len(report.rstrip()) * share)]).startswith("report")
+
+
+def test_a_csv_without_its_last_line_end_is_read_but_proves_nothing_by_absence(importer):
+    document = importer.read(NESSUS_CSV + nessus_row() + nessus_row(2).rstrip().removesuffix('""'))
+    assert sum(document["findings"].values()) == 2
+    assert document["complete"] is False
+    assert any("no line end" in text for text in document["warnings"])
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, lambda data: zipped({"a": data})])
+def test_a_packed_report_that_is_cut_is_refused(importer, pack):
+    data = pack(nessus(nessus_host([nessus_item(number) for number in range(2000)])).encode())
+    assert "damaged" in importer.refusal(data[: len(data) // 2])
+
+
+@pytest.mark.parametrize("content", [b"", b" \n\n", b"\xef\xbb\xbf"])
+def test_an_empty_file_is_refused(importer, content):
+    path = importer.write(content)
+    said = importer.refusal(path)
+    assert "empty" in said or "blanks" in said
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("<NessusClientData><Report/></NessusClientData>", "version 1"),
+        ("<SCAN><IP/></SCAN>", "no known report"),
+        ("<!DOCTYPE html><html><body>Login</body></html>", "no known report"),
+        ('{"a": 1}', "no known report"),
+        ("just words", "no known report"),
+        (b"\x7fELF\x00\x01\x02" * 50, "report"),
+        (zipped({"readme.txt": "x", "b.txt": "y"}), "no known report"),
+        (zipped({"a.zip": zipped({"b": nessus()})}), "archive inside an archive"),
+        ("<NessusClientData_v2><Policy/></NessusClientData_v2>", "no ReportHost"),
+        ('<Benchmark xmlns="http://checklists.nist.gov/xccdf/1.2"/>', "no TestResult"),
+        ("<nmaprun><host/></nmaprun>", "no runstats"),
+    ],
+)
+def test_what_is_no_report_is_refused(importer, content, said):
+    assert said in importer.refusal(content)
+
+
+def test_the_format_is_told_by_content_not_by_name(importer):
+    assert importer.read(nessus(), "report.csv")["format"] == "nessus-xml"
+    assert importer.read(NESSUS_CSV + nessus_row(), "report.nessus")["format"] == "nessus-csv"
+    assert importer.read(zipped({"x.pdf": xccdf({"a": "fail"})}), "report.xls")["format"] == "xccdf"
+
+
+def test_the_same_report_again_or_renamed_is_stored_once(importer):
+    first = importer.read(nessus(), "first.nessus")
+    again = importer.read(nessus(), "renamed.xml")
+    assert again["id"] == first["id"]
+    assert again["findings"] == first["findings"]
+    assert "already imported" in again["warnings"][0]
+    assert len(list(importer.store.folder.glob("*.sqlite"))) == 1
+
+
+@pytest.mark.parametrize(
+    "report",
+    [nessus() * 2, NESSUS_CSV + nessus_row() + NESSUS_CSV + nessus_row(2), sheet_csv() * 2, xccdf({"a": "fail"}) * 2,
+     trivy({"VulnerabilityID": "CVE-2020-0001", "PkgName": "p", "Severity": "LOW"}) * 2],
+    ids=["nessus", "csv", "sheet", "xccdf", "trivy"],
+)  # fmt: skip
+def test_reports_behind_one_another_are_refused(importer, report):
+    importer.refusal(report)
+
+
+ENTITIES = {
+    "file": '<!DOCTYPE r [<!ENTITY x SYSTEM "file:///etc/hostname">]>',
+    "net": '<!DOCTYPE r [<!ENTITY x SYSTEM "http://192.0.2.99/x">]>',
+    "parameter": '<!DOCTYPE r [<!ENTITY % x SYSTEM "file:///etc/hostname"> %x;]>',
+    "bomb": '<!DOCTYPE r [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a;&a;&a;">'
+            '<!ENTITY c "&b;&b;&b;&b;&b;&b;&b;&b;&b;&b;"><!ENTITY x "&c;&c;&c;&c;&c;&c;&c;&c;&c;&c;">]>',
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", ENTITIES)
+def test_whatever_declares_entities_is_refused(importer, kind):
+    said = importer.refusal(nessus(nessus_host([nessus_item(output="&x;")]), prolog=ENTITIES[kind]))
+    assert "declares entities" in said or "not well-formed" in said
+
+
+def test_entities_are_seen_in_utf_16_as_well(importer):
+    text = nessus(prolog=ENTITIES["file"]).replace('<?xml version="1.0"?>', '<?xml version="1.0" encoding="utf-16"?>')
+    assert "declares entities" in importer.refusal(text.encode("utf-16"))
+
+
+def test_a_document_type_without_entities_is_harmless_and_never_fetched(importer):
+    assert importer.read(nessus(prolog='<!DOCTYPE r SYSTEM "http://192.0.2.99/r.dtd">'))["hosts"] == 1
+
+
+def test_xml_without_anything_wanted_is_not_gathered_in_memory(importer, monkeypatch):
+    monkeypatch.setattr(xml, "MOST_BETWEEN", 200_000)
+    filler = "<x>" + "y" * 1000 + "</x>"
+    assert "without anything" in importer.refusal(nessus().replace("<Report ", filler * 400 + "<Report "))
+
+
+def test_a_huge_text_is_refused(importer):
+    report = nessus(nessus_host([nessus_item(output="x" * 11_000_000)]))
+    assert importer.refusal(report)
+
+
+def test_a_huge_cell_is_refused_and_a_large_one_is_cut(importer, monkeypatch):
+    document = importer.read(NESSUS_CSV + nessus_row(output="x" * 1_000_000))
+    assert document["hosts"] == 1
+    monkeypatch.setattr("yunwei.scan.tables._MOST_OF_A_CELL", 500_000)
+    (importer.store.folder / f"{document['id']}.sqlite").unlink()
+    assert "field larger" in importer.refusal(NESSUS_CSV + nessus_row(output="x" * 1_000_000))
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("../../etc/cron.d/x", "leads out"),
+        ("/etc/cron.d/x", "leads out"),
+        ("..\\x.xls", "leads out"),
+        ("C:\\x", "leads out"),
+    ],
+)
+def test_names_that_lead_out_of_an_archive_are_refused(importer, name, said):
+    assert said in importer.refusal(zipped({name: nessus()}))
+
+
+def test_links_and_members_of_one_name_are_refused(importer):
+    content = io.BytesIO()
+    link = zipfile.ZipInfo("a.xml")
+    link.create_system, link.external_attr = 3, (stat.S_IFLNK | 0o777) << 16
+    with zipfile.ZipFile(content, "w") as archive:
+        archive.writestr(link, "/etc/passwd")
+    assert "is a link" in importer.refusal(content.getvalue())
+    twice = io.BytesIO()
+    with zipfile.ZipFile(twice, "w") as archive:
+        archive.writestr("a", "x")
+        with pytest.warns(UserWarning, match="Duplicate name"):
+            archive.writestr("a", "y")
+    assert "two members" in importer.refusal(twice.getvalue())
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, lambda data: zipped({"a": data})], ids=["gzip", "zip"])
+def test_bombs_are_refused(importer, pack):
+    assert "bomb" in importer.refusal(pack((NESSUS_CSV + nessus_row() * 1_000_000).encode()))
+
+
+def test_a_zip_that_lies_about_its_sizes_is_refused(importer):
+    data = bytearray(zipped({"a": b"<x>" + b" " * 40_000_000}))
+    place = data.rindex(b"PK\x01\x02") + 24
+    data[place : place + 4] = (1000).to_bytes(4, "little")
+    assert importer.refusal(bytes(data))
+
+
+def test_too_many_members_are_refused(tmp_path):
+    path = tmp_path / "many.zip"
+    path.write_bytes(zipped({f"{number}.html": "x" for number in range(50)}))
+    limits = replace(source.LIMITS, members=49)
+    with (
+        source.open_report(path, limits) as report,
+        pytest.raises(ReportRefusedError, match="50 members"),
+    ):
+        source.members(report.source)
+
+
+def test_a_workbook_with_a_document_type_is_refused(importer):
+    book = workbook([SHEET_HEADINGS])
+    content = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(book)) as old, zipfile.ZipFile(content, "w") as new:
+        for entry in old.infolist():
+            data = old.read(entry)
+            if entry.filename == "xl/workbook.xml":
+                data = data.replace(b"<workbook", b'<!DOCTYPE x [<!ENTITY e SYSTEM "file:///etc/passwd">]><workbook', 1)
+            new.writestr(entry.filename, data)
+    assert "document type" in importer.refusal(content.getvalue())
+
+
+@pytest.mark.parametrize("make", [lambda: workbook([SHEET_HEADINGS]), lambda: rsas_workbook([])])
+def test_damaged_workbooks_are_refused(importer, make):
+    content = bytearray(make())
+    for place in range(600, len(content), 97):
+        content[place] ^= 0x5A
+    importer.refusal(bytes(content))
+
+
+def test_deeply_nested_json_is_refused(importer):
+    assert "levels" in importer.refusal("[" * 200_000)
+    assert "levels" in importer.refusal('{"SchemaVersion": 2, "Results": ' + '[{"a": ' * 100_000)
+
+
+def test_a_pipe_a_folder_and_a_missing_file_are_usage_errors(importer, tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    for name in ("pipe", "scans-not-there", "."):
+        with pytest.raises(UsageError):
+            importer.refusal(tmp_path / name)
+
+
+HOSTILE = "=cmd|' /C calc'!A0 {{ 7*7 }} <script>alert(1)</script> \x9b31m \u202e \x1b]0;x\x07"
+
+
+@pytest.mark.parametrize("action", ["import", "show", "list", "diff"])
+@pytest.mark.parametrize("as_json", [True, False])
+def test_no_text_of_a_report_steers_a_terminal(tmp_path, monkeypatch, capsys, action, as_json):
+    monkeypatch.setenv("YUNWEI_STATE", str(tmp_path))
+    entry = {"VulnerabilityID": HOSTILE, "PkgName": HOSTILE, "Severity": "HIGH", "Title": HOSTILE}
+    (tmp_path / "r.json").write_text(
+        json.dumps({"SchemaVersion": 2, "ArtifactName": HOSTILE, "Results": [{"Vulnerabilities": [entry]}]})
+    )
+    importing = ["scan", "import", str(tmp_path / "r.json"), "-i", EXAMPLE]
+    assert main([*importing, "--json"]) == 0
+    identity = next((tmp_path / "scans").glob("*.sqlite")).stem
+    if action != "import":
+        capsys.readouterr()
+    words = {"import": importing, "show": ["scan", "show", identity], "list": ["scan", "list"],
+             "diff": ["scan", "diff", identity, identity]}[action]  # fmt: skip
+    assert main([*words, *(["--json"] if as_json else [])]) == 0
+    said = "".join(capsys.readouterr())
+    assert not [one for one in said if one != "\n" and not one.isprintable()]
+    if action in ("show", "diff"):
+        assert "49" not in said.partition("{{ 7*7 }}")[1]
+        assert "{{ 7*7 }}" in said
+
+
+@pytest.mark.parametrize(
+    "report",
+    [
+        rsas_xml(weak=f"<password><user>root</user><password>{SECRET}</password></password>"),
+        rsas_xml(message=f"用户名:root 口令:{SECRET}"),
+        rsas_workbook([(22, "TCP", "ssh", "SSH弱口令", 9, "[高]", "", "", "", "", f"root/{SECRET}")]),
+        nessus(nessus_host([nessus_item(output=f"user: root&#10;password: {SECRET}")])),
+        nessus(nessus_host([nessus_item(name="Default Credentials", output=f"root / {SECRET}")])),
+        openvas(openvas_result("1").replace("<threat>", f"<description>Login with {SECRET}</description><threat>")),
+        NESSUS_CSV + nessus_row(output=f"Password : {SECRET}"),
+        workbook([SHEET_HEADINGS, (1, OURS, 22, f"弱口令(a/{SECRET})", "高", f"密码为{SECRET}", f"口令：{SECRET}", "")]),
+        zipped({f"hosts/1-{OURS}.html": f"<html><table id=summary><tr><td>IP地址</td><td>{OURS}</td></tr></table>"
+                "<table id=portwithvulnlist><tr><td>22</td><td>TCP</td><td>ssh</td><td><a class=vul-vh href=#tag1>x</a>"
+                f"</td></tr></table><table id=accounts><tr><td>root</td><td>{SECRET}</td></tr></table></html>"}),
+    ],
+    ids=["rsas-list", "rsas-message", "rsas-xls", "nessus", "nessus-name", "openvas", "csv", "sheet", "rsas-v5"],
+)  # fmt: skip
+def test_a_password_in_a_report_is_neither_stored_nor_printed(tmp_path, monkeypatch, capsys, report):
+    monkeypatch.setenv("YUNWEI_STATE", str(tmp_path / "state"))
+    path = Importer(tmp_path).write(report)
+    assert main(["scan", "import", str(path), "-i", EXAMPLE, "--json"]) == 0
+    identity = next((tmp_path / "state" / "scans").glob("*.sqlite")).stem
+    assert main(["scan", "show", identity, "--all", "--json"]) == 0
+    said = "".join(capsys.readouterr())
+    assert SECRET not in said
+    for file in (tmp_path / "state").rglob("*"):
+        assert not file.is_file() or SECRET.encode() not in file.read_bytes()
+    assert sum(json.loads(said[: said.index("\n}\n") + 2])["reports"][0]["findings"].values()) >= 1
+
+
+def test_the_store_is_readable_by_its_owner_alone(importer):
+    document = importer.read(nessus())
+    assert stat.S_IMODE(importer.store.folder.stat().st_mode) == 0o700
+    assert stat.S_IMODE((importer.store.folder / f"{document['id']}.sqlite").stat().st_mode) == 0o600
