@@ -283,9 +283,10 @@ def test_no_text_of_a_report_steers_a_terminal(tmp_path, monkeypatch, capsys, ac
         openvas(openvas_result("1").replace("<threat>", f"<description>Login with {SECRET}</description><threat>")),
         NESSUS_CSV + nessus_row(output=f"Password : {SECRET}"),
         workbook([SHEET_HEADINGS, (1, OURS, 22, f"弱口令(a/{SECRET})", "高", f"密码为{SECRET}", f"口令：{SECRET}", "")]),
-        zipped({f"hosts/1-{OURS}.html": f"<html><table id=summary><tr><td>IP地址</td><td>{OURS}</td></tr></table>"
-                "<table id=portwithvulnlist><tr><td>22</td><td>TCP</td><td>ssh</td><td><a class=vul-vh href=#tag1>x</a>"
-                f"</td></tr></table><table id=accounts><tr><td>root</td><td>{SECRET}</td></tr></table></html>"}),
+        zipped({"hosts/1.html": f"<html><table id=summary><tr><td>IP地址</td><td>{OURS}</td></tr></table>"
+                "<table id=portwithvulnlist><tr><td>22</td><td>TCP</td><td>ssh</td><td>"
+                "<a class=vul-vh href=#tag1>x</a></td></tr></table>"
+                f"<table id=accounts><tr><td>root</td><td>{SECRET}</td></tr></table></html>"}),
     ],
     ids=["rsas-list", "rsas-message", "rsas-xls", "nessus", "nessus-name", "openvas", "csv", "sheet", "rsas-v5"],
 )  # fmt: skip

@@ -67,6 +67,10 @@ class Draft:
         self._merging = True
         self._db.execute("CREATE UNIQUE INDEX finding_key ON finding (host, rule, ifnull(port, 0), protocol)")
 
+    def knows(self, rule: str) -> bool:
+        """Tell whether the words of a rule were taken already."""
+        return hash(rule) in self._rules
+
     def finding(self, found: Finding) -> None:
         """Take a finding."""
         if self._merging:

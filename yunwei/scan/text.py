@@ -13,7 +13,7 @@ WITHHELD = "(withheld: it may hold passwords)"
 _CVE = re.compile(r"CVE-\d{4}-\d{4,}", re.IGNORECASE)
 _BRACKETS = str.maketrans("【】", "[]")
 _SECRET_WORDS = (
-    "password", "passwd", "passphrase", "pwd", "credential", "brute", "community", "default account", "login", "logged",
+    "password", "passwd", "passphrase", "pwd", "credential", "brute", "community", "default account", "default-account", "login", "logged",
     "口令", "密码", "弱密", "猜测", "猜解", "暴力", "凭证", "凭据", "passcode", "secret", "token", "private key",
 )  # fmt: skip
 _SECRET_VALUE = re.compile(

@@ -16,6 +16,12 @@ from yunwei.scan.xml import Element, drop, elements
 _WANTED = ("ReportItem", "HostProperties", "ReportHost", "preference", "item", "FamilyItem", "PluginItem", "Policy")
 _INFORMATION = "19506"  # the plugin that tells how the host was scanned
 _COMPLIANCE = "{http://www.nessus.org/cm}"
+# What is read of an item; a plugin's own words are the same in all its items, and are read once.
+_SEEN_TEXTS = frozenset(
+    ["plugin_output", "cvss_base_score", "cvss3_base_score", f"{_COMPLIANCE}compliance-check-name",
+     f"{_COMPLIANCE}compliance-check-id"]
+)  # fmt: skip
+_TEXTS = _SEEN_TEXTS | {"description", "solution"}
 _LINE = re.compile(r"^(Credentialed checks|Port range)\s*:\s*(.*?)\s*$", re.MULTILINE)
 
 
@@ -74,15 +80,15 @@ class _Reader:
 
     def _item(self, element: Element) -> None:
         rule = element.get("pluginID", "")
+        wanted = _SEEN_TEXTS if self._draft.knows(rule) else _TEXTS
         texts: dict[str, str] = {}
         cves: list[str] = []
         for one in element:
-            text = one.text
-            if text:
-                if one.tag == "cve":
-                    cves.append(text)
-                else:
-                    texts[one.tag] = text
+            tag = one.tag
+            if tag in wanted:
+                texts[tag] = one.text or ""
+            elif tag == "cve":
+                cves.append(one.text or "")
         output = texts.get("plugin_output", "")
         if rule == _INFORMATION:
             self._scan_information(output)

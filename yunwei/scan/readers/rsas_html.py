@@ -14,7 +14,7 @@ from yunwei.scan.lines import encoding_of
 from yunwei.scan.severity import severity_of
 from yunwei.scan.shapes import About, Finding, ScannedHost
 from yunwei.scan.source import Source
-from yunwei.scan.text import cves_in, name_id, number_of, port_of, safe_evidence, safe_prose
+from yunwei.scan.text import cves_in, name_id, number_of, port_of, safe_prose
 from yunwei.scan.xml import Element, page, text_of
 
 _ROW = re.compile(r"(?:^|\s)vuln_(high|middle|low)(?:\s|$)")
@@ -174,7 +174,6 @@ def _data_finding(number: int, value: dict[str, Any], level: str) -> Finding:
         severity_of(level),
         level,
         cves=cves_in(json.dumps(value.get("cve_id"))),
-        evidence=safe_evidence(text(value, "vul_response"), name),
         description=safe_prose(_lines(value.get("i18n_description"))),
         solution=safe_prose(_lines(value.get("i18n_solution"))),
     )
