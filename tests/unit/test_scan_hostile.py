@@ -282,7 +282,7 @@ def test_no_text_of_a_report_steers_a_terminal(tmp_path, monkeypatch, capsys, ac
         nessus(nessus_host([nessus_item(name="Default Credentials", output=f"root / {SECRET}")])),
         openvas(openvas_result("1").replace("<threat>", f"<description>Login with {SECRET}</description><threat>")),
         NESSUS_CSV + nessus_row(output=f"Password : {SECRET}"),
-        workbook([SHEET_HEADINGS, (1, OURS, 22, f"弱口令(a/{SECRET})", "高", f"密码为{SECRET}", f"口令：{SECRET}", "")]),
+        workbook([SHEET_HEADINGS, (1, OURS, 22, f"口令(a/{SECRET})", "高", f"密码为{SECRET}", f"口令：{SECRET}", "")]),
         zipped({"hosts/1.html": f"<html><table id=summary><tr><td>IP地址</td><td>{OURS}</td></tr></table>"
                 "<table id=portwithvulnlist><tr><td>22</td><td>TCP</td><td>ssh</td><td>"
                 "<a class=vul-vh href=#tag1>x</a></td></tr></table>"

@@ -47,7 +47,7 @@ def test_two_scanned_hosts_of_one_name_are_neither():
     assert other.host == "web1"
 
 
-@pytest.mark.parametrize("word", ["127.0.0.1", "::1", "fe80::1", "0.0.0.0", "224.0.0.1", "192.0.2.1:8080", "999.1"])  # noqa: S104
+@pytest.mark.parametrize("word", ["127.0.0.1", "::1", "fe80::1", "0.0.0.0", "ff02::1", "192.0.2.1:8080", "999.1"])  # noqa: S104
 def test_addresses_that_any_machine_has_match_nothing(word):
     assert usable_address(word) is None
 

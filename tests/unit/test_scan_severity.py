@@ -52,11 +52,27 @@ def test_a_port_is_a_port(word, port):
 
 @pytest.mark.parametrize(
     "said",
-    ["Password : S3cret!", "密码：S3cret!", "口令=S3cret!", "community string: S3cret!", "the password is S3cret!"],
+    [
+        "Password : S3cret!",
+        "密码：S3cret!",
+        "口令=S3cret!",
+        "community string: S3cret!",
+        "the password is S3cret!",
+        "密码为S3cret!",
+        "password 'S3cret!'",
+        "口令是“S3cret!”",
+    ],
 )
 def test_no_value_stays_behind_a_word_for_secrets(said):
     assert "S3cret!" not in text.safe_prose(said)
     assert text.safe_evidence(said) == text.WITHHELD
+
+
+@pytest.mark.parametrize(
+    "said", ["Set a strong password for the account.", "The password is stored in clear text.", "密码为空"]
+)
+def test_advice_on_passwords_stays_as_it_is(said):
+    assert text.safe_prose(said) == said
 
 
 def test_pairs_of_account_and_password_go_from_what_people_typed():

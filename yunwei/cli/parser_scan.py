@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import argparse
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from yunwei.cli.words import command, with_inventory
+from yunwei.cli.words import absolute, command, with_inventory
 
 if TYPE_CHECKING:
     from yunwei.cli.words import Commands
@@ -32,3 +34,23 @@ def add_scan(commands: Commands) -> None:
     diff.add_argument("old", metavar="OLD", help="the earlier report")
     diff.add_argument("new", metavar="NEW", help="the later report")
     diff.add_argument("--json", action="store_true", help="print exactly one JSON document on standard output")
+    waive = command(scan, "waive", "scan.waive", "record that a finding is accepted until a day")
+    waive.add_argument("finding", metavar="FINDING", help="a finding's id, of `yunwei scan show`")
+    waive.add_argument("--reason", required=True, help="why it may stay")
+    waive.add_argument("--approver", required=True, help="who accepts it")
+    waive.add_argument("--until", required=True, type=_day, metavar="DATE", help="the last day, such as 2027-03-31")
+    waive.add_argument("--json", action="store_true", help="print exactly one JSON document on standard output")
+    feedback = command(scan, "feedback", "scan.feedback", "write what became of each finding (整改反馈)")
+    feedback.add_argument("id", metavar="ID", help="the report that is answered")
+    feedback.add_argument("--after", metavar="NEW", help="the re-scan; without it nothing is said to be fixed")
+    feedback.add_argument("-o", "--output", type=absolute, metavar="FILE", help="an xlsx, docx, csv or html file")
+    feedback.add_argument(
+        "--lang", choices=("zh", "en"), default="zh", help="language of the document (default: %(default)s)"
+    )
+
+
+def _day(word: str) -> date:
+    try:
+        return date.fromisoformat(word)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{word!r} is no day such as 2027-03-31") from None

@@ -5,16 +5,20 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
-from typing import Any
+from datetime import datetime
 
 from yunwei import policy
 from yunwei.cli import show
+from yunwei.paths import state_dir
 from yunwei.report.visible import plain
 from yunwei.scan import diff as comparing
-from yunwei.scan import importing
+from yunwei.scan import feedback as answering
+from yunwei.scan import feedback_files, importing
+from yunwei.scan import waivers as accepting
 from yunwei.scan.findings import StoredFinding, findings_of, hosts_of
 from yunwei.scan.shapes import SEVERITIES
 from yunwei.scan.store import Document, Store
+from yunwei.scan.visible import visible
 
 _LIST = ("id", "imported", "file", "scanner", "format", "started", "hosts", *SEVERITIES, "CVEs")
 _SHOW = ("finding", "severity", "rule", "name", "host", "port", "CVEs")
@@ -93,15 +97,26 @@ def diff(options: argparse.Namespace) -> int:
     return 0
 
 
-def visible(value: Any) -> Any:
-    """Return plain data with what is hidden in its texts made visible; line ends stay."""
-    if isinstance(value, str):
-        return "\n".join(plain(line) for line in value.replace("\r\n", "\n").replace("\t", " ").split("\n"))
-    if isinstance(value, dict):
-        return {key: visible(one) for key, one in value.items()}
-    if isinstance(value, list | tuple):
-        return [visible(one) for one in value]
-    return value
+def waive(options: argparse.Namespace) -> int:
+    """Record that a finding is accepted until a day."""
+    done = accepting.waive(Store.default(), options.finding, options.reason, options.approver, options.until)
+    if options.json:
+        show.json_document(asdict(done))
+    else:
+        print(f"{done.finding}: accepted until {done.until}, approved by {plain(done.approver)}")
+    return 0
+
+
+def feedback(options: argparse.Namespace) -> int:
+    """Write the feedback on a report."""
+    store = Store.default()
+    identity = store.resolve(options.id)
+    after = store.resolve(options.after) if options.after else None
+    path = options.output or state_dir() / "feedback" / f"{identity}.xlsx"
+    today = datetime.now().astimezone().date()
+    feedback_files.write(answering.make(store, identity, after, today, options.lang), path)
+    print(path)
+    return 0
 
 
 def _imported(document: Document) -> str:

@@ -77,9 +77,9 @@ class Store:
         """Make the finished draft a stored report."""
         path = self._path(identity)
         draft = path.with_suffix(_NEW)
-        _to_disk(draft)
+        to_disk(draft)
         os.replace(draft, path)
-        _to_disk(self.folder)
+        to_disk(self.folder)
 
     def documents(self) -> list[Document]:
         """Return the documents of all reports, the oldest import first."""
@@ -124,7 +124,8 @@ class Store:
         return self.folder / f"{identity}.sqlite"
 
 
-def _to_disk(path: Path) -> None:
+def to_disk(path: Path) -> None:
+    """Wait until a file or a folder is on the disk."""
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)

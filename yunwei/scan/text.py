@@ -13,12 +13,16 @@ WITHHELD = "(withheld: it may hold passwords)"
 _CVE = re.compile(r"CVE-\d{4}-\d{4,}", re.IGNORECASE)
 _BRACKETS = str.maketrans("【】", "[]")
 _SECRET_WORDS = (
-    "password", "passwd", "passphrase", "pwd", "credential", "brute", "community", "default account", "default-account", "login", "logged",
+    "password", "passwd", "passphrase", "pwd", "credential", "brute", "community", "default account",
+    "default-account", "login", "logged",
     "口令", "密码", "弱密", "猜测", "猜解", "暴力", "凭证", "凭据", "passcode", "secret", "token", "private key",
 )  # fmt: skip
+_VALUE = r"""[^\s"'”’，；,;]+"""
+# Behind a colon anything is a value. Behind `is` it is one where it is quoted or has what words have not: advice such
+# as "the password is stored" stays readable.
 _SECRET_VALUE = re.compile(
-    r"((?:password|passwd|passphrase|passcode|pwd|secret|token|community(?: string)?|口令|密码|密碼)"
-    r"""\s*(?:was|is|为|是|of|string)?\s*[:=：＝]?\s*)(["'“‘]?)[^\s"'”’，；,;]+""",
+    r"((?:password|passwd|passphrase|passcode|pwd|secret|token|community(?: string)?|口令|密码|密碼)\s*)"
+    rf"""(?:[:=：＝]\s*["'“‘]?{_VALUE}|(?:was|is|为|是|of)?\s*(?:["'“‘]{_VALUE}|(?=[^\s]*[\d!@#$%^&*]){_VALUE}))""",
     re.IGNORECASE,
 )
 _ACCOUNT_PAIR = re.compile(r"""([\w.@-]{1,64}\s*[/:：])\s*[^\s"'，；,;)）\]】]+""")
