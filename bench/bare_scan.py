@@ -43,6 +43,7 @@ def main(report: str, database: str) -> None:
             del item.getparent()[0]
     _insert(db, findings, cves)
     db.execute("COMMIT")
+    db.close()
 
 
 def _insert(db: sqlite3.Connection, findings: list[tuple[Any, ...]], cves: list[tuple[int, str]]) -> None:

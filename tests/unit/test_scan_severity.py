@@ -77,6 +77,7 @@ def test_advice_on_passwords_stays_as_it_is(said):
 
 def test_pairs_of_account_and_password_go_from_what_people_typed():
     assert "S3cret" not in text.safe_typed("存在弱口令（root/S3cret、admin:S3cret）")
+    assert "winter" not in text.safe_typed("口令为winter，root/winter")
     assert text.safe_typed("路径 /etc/ssh") == "路径 /etc/ssh"
 
 

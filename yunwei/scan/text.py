@@ -15,7 +15,8 @@ _BRACKETS = str.maketrans("【】", "[]")
 _SECRET_WORDS = (
     "password", "passwd", "passphrase", "pwd", "credential", "brute", "community", "default account",
     "default-account", "login", "logged",
-    "口令", "密码", "弱密", "猜测", "猜解", "暴力", "凭证", "凭据", "passcode", "secret", "token", "private key",
+    "口令", "密码", "弱密", "猜测", "猜解", "暴力", "凭证", "凭据", "弱账", "弱帐",
+    "默认账", "默认帐", "passcode", "secret", "token", "private key",
 )  # fmt: skip
 _VALUE = r"""[^\s"'”’，；,;]+"""
 # Behind a colon anything is a value. Behind `is` it is one where it is quoted or has what words have not: advice such
@@ -25,6 +26,7 @@ _SECRET_VALUE = re.compile(
     rf"""(?:[:=：＝]\s*["'“‘]?{_VALUE}|(?:was|is|为|是|of)?\s*(?:["'“‘]{_VALUE}|(?=[^\s]*[\d!@#$%^&*]){_VALUE}))""",
     re.IGNORECASE,
 )
+_TYPED_VALUE = re.compile(r"((?:password|口令|密码)\s*(?:is|was|为|是)?\s*)[^\s，；,;。()（）]+", re.IGNORECASE)
 _ACCOUNT_PAIR = re.compile(r"""([\w.@-]{1,64}\s*[/:：])\s*[^\s"'，；,;)）\]】]+""")
 _PAIRS_OF_NESSUS = re.compile(
     r"Remote package installed\s*:\s*(\S+)\s+Should be\s*:\s*(\S+)|"
@@ -95,7 +97,9 @@ def safe_typed(text: str) -> str:
     """Return what people typed, as `safe_prose`; where it is about secrets, pairs of account and value go as well."""
     if not is_about_secrets(text):
         return text[:MOST_CHARACTERS]
-    return _ACCOUNT_PAIR.sub(lambda found: f"{found.group(1)}…", safe_prose(text))
+    for pattern in (_TYPED_VALUE, _ACCOUNT_PAIR):
+        text = pattern.sub(lambda found: f"{found.group(1)}…", text)
+    return safe_prose(text)
 
 
 def nessus_packages(output: str) -> tuple[Package, ...]:

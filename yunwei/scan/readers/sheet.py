@@ -11,7 +11,7 @@ from yunwei.scan.severity import is_known, severity_of
 from yunwei.scan.shapes import About, Finding, ScannedHost
 from yunwei.scan.source import Source
 from yunwei.scan.tables import Headings, Row, csv_rows, sheets
-from yunwei.scan.text import cves_in, name_id, number_of, port_of, safe_typed
+from yunwei.scan.text import cves_in, name_id, number_of, port_of, safe_evidence, safe_typed
 
 MEANINGS: dict[str, Sequence[str]] = {
     "host": (
@@ -96,6 +96,7 @@ def _row(headings: Headings, cells: Sequence[str], draft: Draft, place: str) -> 
     if not is_known(word):
         draft.warn(f"{place}: the severity {word[:40]!r} is in no table, counted as unknown")
     cves = cves_in(headings.get(cells, "cve"))
+    description = headings.get(cells, "description")
     for host in hosts:
         number = draft.host_named(host, lambda one=host: _host(headings, cells, one))  # type: ignore[misc]
         draft.finding(
@@ -110,7 +111,7 @@ def _row(headings: Headings, cells: Sequence[str], draft: Draft, place: str) -> 
                 headings.get(cells, "service"),
                 cves,
                 cvss=number_of(headings.get(cells, "cvss")),
-                description=safe_typed(headings.get(cells, "description")),
+                description=safe_evidence(description, name),
                 solution=safe_typed(headings.get(cells, "solution")),
             )
         )
