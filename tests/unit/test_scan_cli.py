@@ -97,3 +97,5 @@ def test_a_damaged_store_is_said_and_not_read(report, capsys, tmp_path):
     stored.write_bytes(b"SQLite format 3\0" + b"x" * 5000)
     assert main(["scan", "list"]) == 1
     assert "import it once more" in capsys.readouterr().err
+    assert main(["scan", "import", str(report), "-i", EXAMPLE]) == 0
+    assert main(["scan", "list"]) == 0

@@ -140,7 +140,7 @@ def _csv_reader(source: Source, text: str) -> Read:
 
 def _workbook_reader(source: Source) -> Read:
     names = [name for name, _ in tables.sheets(source)]
-    if rsas_xls.FINDINGS_SHEET in names:
+    if {rsas_xls.FINDINGS_SHEET, rsas_xls.SUMMARY_SHEET} <= set(names):
         return lambda one, draft, _: rsas_xls.read_host(one, draft)
     return sheet.read_workbook
 
@@ -149,7 +149,7 @@ def _archive_reader(source: Source) -> tuple[Source, Read]:
     found = members(source)
     names = [one.name.partition("!")[2].replace("\\", "/") for one in found]
     if "xl/workbook.xml" in names:
-        return source, sheet.read_workbook
+        return source, _workbook_reader(source)
     books = [one for one in found if one.name.endswith(".xls")]
     if books and any(rsas_xls.is_host_file(one) for one in books):
         return source, lambda _, draft, __: rsas_xls.read_archive(books, draft)

@@ -68,8 +68,8 @@ def _import_one(path: Path, policy: Policy, host: str | None, store: Store) -> O
 
 def _stored(path: Path, report: ReportFile, policy: Policy, host: str | None, store: Store) -> Document:
     identity = report_id(report.sha256, host)
-    if store.has(identity):
-        known = store.document(identity)
+    known = store.known(identity)
+    if known is not None:
         said = f"already imported as {identity} on {known['imported'][:10]}; nothing was stored"
         return {**known, "file": str(path), "warnings": [said, *known["warnings"]]}
     source, read = reader_of(report.source)

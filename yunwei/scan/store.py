@@ -54,9 +54,14 @@ class Store:
         finally:
             os.close(lock)
 
-    def has(self, identity: str) -> bool:
-        """Tell whether a report is stored."""
-        return self._path(identity).is_file()
+    def known(self, identity: str) -> Document | None:
+        """Return the document of a report that is stored and sound."""
+        if not self._path(identity).is_file():
+            return None
+        try:
+            return self.document(identity)
+        except ScanStoreError:
+            return None
 
     @contextlib.contextmanager
     def drafting(self, identity: str) -> Iterator[Draft]:
