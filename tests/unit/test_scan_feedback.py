@@ -56,6 +56,15 @@ def test_a_re_scan_tells_gone_still_there_and_not_scanned_apart(importer, old):
     }  # fmt: skip
 
 
+def test_why_it_was_not_re_tested_is_said_in_the_document_s_language(importer, old):
+    again = importer.read(nessus(nessus_host([], tags='<tag name="Credentialed_Scan">true</tag>')))["id"]
+    for lang, said in (("zh", "扫描凭据不同"), ("en", "same credentials")):
+        made = feedback.make(importer.store, old, again, TODAY, lang)
+        evidence = {row[NAME]: row[feedback.COLUMNS.index("evidence")] for row in made.rows}
+        assert said in evidence["Flaw 1"]
+        assert again in evidence["Flaw 1"]
+
+
 def test_an_acceptance_shows_until_its_day_and_then_as_expired(importer, old):
     waive(importer.store, _finding(importer, old, "Flaw 1"), "隔离网络", "处长", LATER)
     assert _dispositions(importer, old)["Flaw 1"] == f"接受至 {LATER}"
@@ -98,6 +107,7 @@ def test_every_disposition_has_its_words_in_both_languages():
     for one in texts:
         assert set(one["disposition"]) == set(one["evidence"]) == set(one["next"]) == states
         assert set(one["column"]) == set(feedback.COLUMNS)
+        assert set(one["reason"]) == set(diff.REASONS)
 
 
 HOSTILE = "=cmd|' /C calc'!A0 <script>alert(1)</script> {{ 7*7 }} \x1b[31m\u202e"

@@ -11,16 +11,32 @@ from yunwei.scan.store import Document, Store
 
 Verdict = Literal["still_there", "gone", "not_retested", "not_scanned", "new", "new_host"]
 VERDICTS: tuple[Verdict, ...] = ("still_there", "new", "new_host", "not_scanned", "not_retested", "gone")
+REASONS = {
+    "not_scanned": "the later report has not scanned this host",
+    "same_cve": "another scanner names the same CVE on this host",
+    "other_ids": "the later report is of other ids and names none of its CVEs there",
+    "passed": "the scanner looked and it passed",
+    "unjudged": "the scanner could not judge it",
+    "not_whole": "the later report is not whole",
+    "no_result": "the later benchmark has no result for this rule",
+    "credentials": "not scanned with the same credentials",
+    "scope": "not scanned with the same ports, profile or filter",
+}
 Key = tuple[str, int | None, str, str]
 
 
 @dataclass(frozen=True)
 class Compared:
-    """A finding and what became of it; `reason` says why it could not be judged."""
+    """A finding and what became of it; `cause` is a key of `REASONS`, empty where the verdict says all."""
 
     finding: StoredFinding
     verdict: Verdict
-    reason: str = ""
+    cause: str = ""
+
+    @property
+    def reason(self) -> str:
+        """Why the verdict is so."""
+        return REASONS.get(self.cause, "")
 
 
 @dataclass(frozen=True)
@@ -83,30 +99,30 @@ def as_json(one: Compared) -> dict[str, Any]:
 
 def _old_finding(one: StoredFinding, old: Side, new: Side, flaws: dict[str, set[str]], *, same_ids: bool) -> Compared:
     if one.host not in new.hosts:
-        return Compared(one, "not_scanned", "the later report has not scanned this host")
+        return Compared(one, "not_scanned", "not_scanned")
     if not same_ids:
         if _meets(one, flaws):
-            return Compared(one, "still_there", "another scanner names the same CVE on this host")
-        return Compared(one, "not_retested", "the later report is of other ids and names none of its CVEs there")
+            return Compared(one, "still_there", "same_cve")
+        return Compared(one, "not_retested", "other_ids")
     said = new.said.get(one.key)
     if said == "open":
         return Compared(one, "still_there")
     if said == "passed":
-        return Compared(one, "gone", "the scanner looked and it passed")
-    reason = "the scanner could not judge it" if said else _incomparable(one.host, old, new)
-    return Compared(one, "not_retested", reason) if reason else Compared(one, "gone")
+        return Compared(one, "gone", "passed")
+    cause = "unjudged" if said else _incomparable(one.host, old, new)
+    return Compared(one, "not_retested", cause) if cause else Compared(one, "gone")
 
 
 def _incomparable(host: str, old: Side, new: Side) -> str:
     before, after = old.hosts[host], new.hosts[host]
     if not new.document["complete"]:
-        return "the later report is not whole"
+        return "not_whole"
     if new.document["scanner"] == "openscap":
-        return "the later benchmark has no result for this rule"
+        return "no_result"
     if before.credentialed != after.credentialed:
-        return "not scanned with the same credentials"
+        return "credentials"
     if before.scope != after.scope or old.document["scope"] != new.document["scope"]:
-        return "not scanned with the same ports, profile or filter"
+        return "scope"
     return ""
 
 

@@ -76,7 +76,7 @@ def _row(  # noqa: PLR0913, PLR0917 - all that is known of one finding
     words: Words,
 ) -> list[str]:
     state = _state(judged, waiver, today)
-    values: dict[str, Any] = {"report": after or "", "reason": judged.reason if judged else ""}
+    values: dict[str, Any] = {"report": after or "", "reason": _reason(judged, words)}
     if waiver is not None and state in ("accepted", "expired"):
         values = {"reason": waiver.reason, "approver": waiver.approver, "until": waiver.until,
                   "recorded": waiver.recorded[:10]}  # fmt: skip
@@ -94,6 +94,10 @@ def _row(  # noqa: PLR0913, PLR0917 - all that is known of one finding
         one.solution,
         one.id,
     ]
+
+
+def _reason(judged: Compared | None, words: Words) -> str:
+    return words(f"scan.reason.{judged.cause}") if judged is not None and judged.cause else ""
 
 
 def _state(judged: Compared | None, waiver: Waiver | None, today: date) -> str:
