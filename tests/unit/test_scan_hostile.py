@@ -106,7 +106,8 @@ def test_the_same_report_again_or_renamed_is_stored_once(importer):
     again = importer.read(nessus(), "renamed.xml")
     assert again["id"] == first["id"]
     assert again["findings"] == first["findings"]
-    assert "already imported" in again["warnings"][0]
+    assert again["imported"] == first["imported"]
+    assert "imported before" in again["warnings"][0]
     assert len(list(importer.store.folder.glob("*.sqlite"))) == 1
 
 

@@ -5,6 +5,7 @@ import pytest
 from tests.inventories import InventoryCopy
 from tests.scan_reports import FOREIGN, OURS, OURS_NAME, Importer, nessus, nessus_host, nessus_item, xccdf
 from yunwei.policy import Host
+from yunwei.scan.findings import hosts_of
 from yunwei.scan.match import match, usable_address
 from yunwei.scan.shapes import ScannedHost
 
@@ -56,7 +57,11 @@ def test_the_inventory_may_list_what_scanners_call_a_host(tmp_path):
     copy = InventoryCopy(tmp_path, "example")
     copy.write(f"host_vars/{OURS_NAME}.yml", f"yunwei_scan_names: [{FOREIGN}]\n")
     report = nessus(nessus_host([nessus_item()], FOREIGN))
-    assert Importer(tmp_path, copy.folder).read(report)["unmatched_hosts"] == []
+    assert Importer(tmp_path).read(report)["unmatched_hosts"] == [FOREIGN]
+    importer = Importer(tmp_path, copy.folder)
+    again = importer.read(report)  # what the inventory has learnt since holds for what was stored before
+    assert again["unmatched_hosts"] == []
+    assert [host.name for host in hosts_of(importer.store, again["id"])] == [OURS_NAME]
 
 
 def test_an_address_that_is_not_ours_is_stored_and_said(tmp_path):
@@ -84,3 +89,8 @@ def test_host_names_the_host_of_a_report_on_one(tmp_path):
 def test_host_is_refused_for_a_report_on_several(tmp_path):
     report = nessus(nessus_host([nessus_item()]), nessus_host([nessus_item()], "192.0.2.12"))
     assert "it is on 2 hosts" in Importer(tmp_path).refusal(report, host=OURS_NAME)
+
+
+def test_host_is_refused_where_the_report_says_another(tmp_path):
+    said = Importer(tmp_path).refusal(xccdf({"r1": "fail"}, "x", ["192.0.2.12"]), host=OURS_NAME)
+    assert "it is on fl-app2 by its own words" in said

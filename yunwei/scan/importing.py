@@ -45,7 +45,7 @@ def import_reports(paths: Sequence[Path], policy: Policy, host: str | None, stor
         if not path.is_file():
             raise UsageError(f"{path} is no file that can be read. Nothing was imported.")
     with store.writing():
-        return [_import_one(path, policy, host, store) for path in paths]
+        return [_Import(path, policy, host, store).run() for path in paths]
 
 
 def printed(document: Document) -> Document:
@@ -58,55 +58,56 @@ def report_id(sha256: str, host: str | None) -> str:
     return "s-" + hashlib.sha256(f"{sha256}\0{host or ''}".encode()).hexdigest()[:12]
 
 
-def _import_one(path: Path, policy: Policy, host: str | None, store: Store) -> Outcome:
-    try:
-        with open_report(path) as report:
-            return Outcome(str(path), _stored(path, report, policy, host, store))
-    except ReportRefusedError as error:
-        return Outcome(str(path), None, plain(str(error)))
+@dataclass(frozen=True)
+class _Import:
+    """The import of one file."""
 
+    path: Path
+    policy: Policy
+    host: str | None
+    store: Store
 
-def _stored(path: Path, report: ReportFile, policy: Policy, host: str | None, store: Store) -> Document:
-    identity = report_id(report.sha256, host)
-    known = store.known(identity)
-    if known is not None:
-        said = f"already imported as {identity} on {known['imported'][:10]}; nothing was stored"
-        return {**known, "file": str(path), "warnings": [said, *known["warnings"]]}
-    source, read = reader_of(report.source)
-    try:
-        return _read_and_keep(path, report, source, read, None, policy, host, store)
-    except WrongEncodingError:
-        return _read_and_keep(path, report, source, read, "gb18030", policy, host, store)
+    def run(self) -> Outcome:
+        """Read and store; a refused report leaves nothing."""
+        try:
+            with open_report(self.path) as report:
+                source, read = reader_of(report.source)
+                try:
+                    document = self._stored(report, source, read, None)
+                except WrongEncodingError:
+                    document = self._stored(report, source, read, "gb18030")
+        except ReportRefusedError as error:
+            return Outcome(str(self.path), None, plain(str(error)))
+        return Outcome(str(self.path), document)
 
+    def _stored(self, report: ReportFile, source: Source, read: Read, encoding: str | None) -> Document:
+        """Store a report. One that is there is read again: the inventory may have learnt its hosts since."""
+        identity = report_id(report.sha256, self.host)
+        known = self.store.known(identity)
+        with self.store.drafting(identity) as draft:
+            if known is not None:
+                draft.warn(f"imported before as {identity}, on {known['imported'][:10]}; its hosts were matched anew")
+            if encoding:
+                draft.warn(f"its bytes are {encoding}, not what it declares; it was read as {encoding}")
+            read(source, draft, encoding)
+            matches = self._matches(draft, source.name)
+            document = _document(self.path, report, draft, matches, identity)
+            if known is not None:
+                document["imported"] = known["imported"]
+            draft.finish(document, [one.host for one in matches])
+            self.store.keep(identity)
+        return document
 
-def _read_and_keep(  # noqa: PLR0913, PLR0917 - one reading of one report
-    path: Path,
-    report: ReportFile,
-    source: Source,
-    read: Read,
-    encoding: str | None,
-    policy: Policy,
-    host: str | None,
-    store: Store,
-) -> Document:
-    identity = report_id(report.sha256, host)
-    with store.drafting(identity) as draft:
-        if encoding:
-            draft.warn(f"its bytes are {encoding}, not what it declares; it was read as {encoding}")
-        read(source, draft, encoding)
-        matches = _matches(draft, policy, host, source.name)
-        document = _document(path, report, draft, matches, identity)
-        draft.finish(document, [one.host for one in matches])
-        store.keep(identity)
-    return document
-
-
-def _matches(draft: Draft, policy: Policy, host: str | None, place: str) -> list[Match]:
-    if host is None:
-        return match(draft.hosts, policy.hosts)
-    if len(draft.hosts) != 1:
-        raise ReportRefusedError(f"it is on {len(draft.hosts)} hosts, and --host {host} is for a report on one", place)
-    return [Match(host)]
+    def _matches(self, draft: Draft, place: str) -> list[Match]:
+        found = match(draft.hosts, self.policy.hosts)
+        if self.host is None:
+            return found
+        if len(found) != 1:
+            reason = f"it is on {len(found)} hosts, and --host {self.host} is for a report on one"
+            raise ReportRefusedError(reason, place)
+        if found[0].host not in (None, self.host):
+            raise ReportRefusedError(f"it is on {found[0].host} by its own words, and --host says {self.host}", place)
+        return [Match(self.host)]
 
 
 def _document(path: Path, report: ReportFile, draft: Draft, matches: Sequence[Match], identity: str) -> Document:
