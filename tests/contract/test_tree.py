@@ -74,7 +74,7 @@ def test_sides_are_kept_apart(files):
         ("lxml", "yunwei/scan/xml.py"),
         ("openpyxl", "yunwei/scan/feedback_files.py"),
         ("ijson", "yunwei/scan/json_stream.py"),
-        ("python_calamine", "yunwei/scan/tables.py"),
+        ("python_calamine", "yunwei/scan/workbook.py"),
     ):
         users = [
             name

@@ -88,6 +88,12 @@ def text(value: Any, *path: str) -> str:
     return str(value) if isinstance(value, str | int | float) and not isinstance(value, bool) else ""
 
 
+def mapping(value: Any, key: str) -> dict[str, Any]:
+    """Return the object below a key; an empty one where it is missing or something else."""
+    found = value.get(key) if isinstance(value, dict) else None
+    return found if isinstance(found, dict) else {}
+
+
 def rows(value: Any, key: str) -> list[dict[str, Any]]:
     """Return the objects of a list below a key; none where it is missing or null."""
     found = value.get(key) if isinstance(value, dict) else None

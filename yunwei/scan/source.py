@@ -7,8 +7,10 @@ import contextlib
 import gzip
 import hashlib
 import io
+import lzma
 import os
 import stat
+import struct
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
@@ -38,6 +40,11 @@ class Limits:
 
 
 LIMITS = Limits()
+# What Python's unpackers raise for damage, each in its own way.
+_PACKING_FAULTS = (
+    OSError, EOFError, ValueError, RuntimeError, NotImplementedError, struct.error, zlib.error, lzma.LZMAError,
+    zipfile.BadZipFile,
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -69,7 +76,7 @@ class _Counted(io.RawIOBase):
         view = memoryview(buffer)  # type: ignore[arg-type]
         try:
             piece = self._inner.read(len(view))
-        except (OSError, EOFError, zlib.error, zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
+        except _PACKING_FAULTS as error:
             raise ReportRefusedError(f"its packing is damaged: {error}", f"{self._name}, byte {self._read}") from error
         self._read += len(piece)
         self._demand_sane()
@@ -167,7 +174,7 @@ def members(source: Source) -> list[Source]:
         try:
             with zipfile.ZipFile(stream) as archive:
                 entries = archive.infolist()
-        except (zipfile.BadZipFile, NotImplementedError, ValueError, OSError) as error:
+        except _PACKING_FAULTS as error:
             raise ReportRefusedError(f"the archive is damaged: {error}", source.name) from error
     if len(entries) > limits.members:
         raise ReportRefusedError(f"{len(entries)} members; at most {limits.members} are read", source.name)
@@ -214,12 +221,12 @@ def _demand_harmless(entry: zipfile.ZipInfo, name: str, source: Source) -> None:
 def _member(source: Source, name: str, packed_bytes: int) -> Callable[[], AbstractContextManager[IO[bytes]]]:
     @contextlib.contextmanager
     def opened() -> Iterator[IO[bytes]]:
-        with source.open() as stream, zipfile.ZipFile(stream) as archive:
+        with source.open() as stream, contextlib.ExitStack() as closing:
             try:
-                inner = archive.open(name)
-            except (zipfile.BadZipFile, RuntimeError, NotImplementedError) as error:
+                archive = closing.enter_context(zipfile.ZipFile(stream))
+                inner = closing.enter_context(archive.open(name))
+            except _PACKING_FAULTS as error:
                 raise ReportRefusedError(f"the member {name!r} is damaged: {error}", source.name) from error
-            with inner:
-                yield _buffered(inner, f"{source.name}!{name}", packed_bytes, source.limits)
+            yield _buffered(inner, f"{source.name}!{name}", packed_bytes, source.limits)
 
     return opened

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable
+from functools import lru_cache
 
 from yunwei.scan.shapes import Package
 
@@ -51,13 +52,14 @@ def name_id(name: str) -> str:
     return "name:" + " ".join(plain.split()).casefold()
 
 
+@lru_cache(maxsize=1 << 17)
 def port_of(word: str) -> int | None:
     """Return a port; None for a host as a whole (0, blank, `general`, `--`). Spreadsheets write 22 as 22.0."""
     try:
         number = float(word)
     except ValueError:
         return None
-    return int(number) if 0 < number < 65536 and number == int(number) else None
+    return int(number) if 0 < number < 65536 and number.is_integer() else None
 
 
 def number_of(word: str | None) -> float | None:

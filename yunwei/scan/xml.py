@@ -135,8 +135,10 @@ def page(source: Source, encoding: str | None) -> Element:
         raise ReportRefusedError(f"a page of more than {_MOST_OF_A_PAGE} bytes", source.name)
     # The encoding is found by the bytes: what the page declares is often wrong.
     text = content.decode(encoding or "utf-8").replace("\0", "")
-    parser = html.HTMLParser(encoding="utf-8", no_network=True, remove_comments=True, huge_tree=False)
-    tree = html.document_fromstring(text.encode("utf-8", "surrogatepass"), parser=parser)
-    if b"</html" not in content[-4096:].lower():
+    if "</html" not in text[-4096:].lower():
         raise ReportRefusedError("the page does not end with </html>: it is cut off; export it once more", source.name)
-    return tree
+    parser = html.HTMLParser(encoding="utf-8", no_network=True, remove_comments=True, huge_tree=False)
+    try:
+        return html.document_fromstring(text.encode("utf-8", "surrogatepass"), parser=parser)
+    except etree.LxmlError as error:
+        raise ReportRefusedError(f"no page that can be read: {error}", source.name) from error

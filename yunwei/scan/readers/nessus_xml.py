@@ -10,7 +10,7 @@ from yunwei.scan.errors import ReportRefusedError
 from yunwei.scan.severity import severity_of
 from yunwei.scan.shapes import About, Finding, ScannedHost
 from yunwei.scan.source import Source
-from yunwei.scan.text import cves_in, nessus_packages, number_of, safe_evidence, safe_prose
+from yunwei.scan.text import cves_in, nessus_packages, number_of, port_of, safe_evidence, safe_prose
 from yunwei.scan.xml import Element, drop, elements
 
 _WANTED = ("ReportItem", "HostProperties", "ReportHost", "preference", "item", "FamilyItem", "PluginItem", "Policy")
@@ -98,7 +98,6 @@ class _Reader:
             rule = f"{rule}/{texts.get(f'{_COMPLIANCE}compliance-check-id') or check}"
             name = check or name
         raw = element.get("severity", "")
-        port = element.get("port", "0")
         self._draft.finding(
             Finding(
                 self._number,
@@ -106,7 +105,7 @@ class _Reader:
                 name,
                 severity_of(raw),
                 raw,
-                int(port) if port.isdigit() and port != "0" else None,
+                port_of(element.get("port", "")),
                 element.get("protocol", ""),
                 element.get("svc_name", ""),
                 cves_in(" ".join(cves)) if cves else (),

@@ -8,7 +8,7 @@ from yunwei.scan.draft import Draft
 from yunwei.scan.errors import ReportRefusedError
 from yunwei.scan.shapes import About, Finding, ScannedHost
 from yunwei.scan.source import Source
-from yunwei.scan.text import cves_in, joined, safe_evidence
+from yunwei.scan.text import cves_in, joined, port_of, safe_evidence
 from yunwei.scan.xml import Element, child, drop, elements
 
 _WANTED = ("host", "runstats", "nmaprun", "scaninfo")
@@ -45,7 +45,7 @@ def _totals(element: Element, draft: Draft) -> None:
     finished, hosts = child(element, "finished"), child(element, "hosts")
     if finished is not None:
         draft.about.finished = _moment(finished.get("time"))
-    if hosts is not None and hosts.get("total", "").isdigit():
+    if hosts is not None and hosts.get("total", "").isdecimal():
         draft.about.declared["hosts"] = int(hosts.get("total"))
 
 
@@ -68,7 +68,7 @@ def _host(element: Element, draft: Draft) -> None:
 
 
 def _port(element: Element, number: int, draft: Draft) -> None:
-    port, protocol = int(element.get("portid", "0")), element.get("protocol", "")
+    port, protocol = port_of(element.get("portid", "")), element.get("protocol", "")
     service = child(element, "service")
     words = {} if service is None else service.attrib
     name = str(words.get("name", ""))
@@ -94,4 +94,7 @@ def _script(element: Element, where: Finding) -> Finding:
 
 
 def _moment(seconds: str | None) -> str | None:
-    return datetime.fromtimestamp(int(seconds), UTC).isoformat() if seconds and seconds.isdigit() else None
+    try:
+        return datetime.fromtimestamp(int(seconds or ""), UTC).isoformat()
+    except (ValueError, OverflowError, OSError):
+        return None

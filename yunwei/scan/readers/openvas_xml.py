@@ -56,7 +56,7 @@ class _Reader:
             about.started = text or None
         elif name == "scan_end":
             about.finished = text or None
-        elif name == "count" and above in ("vulns", "hosts") and text.isdigit():
+        elif name == "count" and above in ("vulns", "hosts") and text.isdecimal():
             about.declared["findings" if above == "vulns" else "hosts"] = int(text)
         elif name == "term" and text:
             about.scope = " ".join(text.split())

@@ -9,7 +9,7 @@ from typing import Any
 
 from yunwei.scan.draft import Draft
 from yunwei.scan.errors import ReportRefusedError
-from yunwei.scan.json_stream import rows, text
+from yunwei.scan.json_stream import mapping, rows, text
 from yunwei.scan.lines import encoding_of
 from yunwei.scan.severity import severity_of
 from yunwei.scan.shapes import About, Finding, ScannedHost
@@ -53,7 +53,7 @@ def _page(tree: Element, draft: Draft, seen: set[tuple[int, str]], item: int) ->
             _row(row, level.group(1), draft, seen, item)
         total = [text_of(cell) for cell in row if cell.tag in ("td", "th")]
         # Hosts, then the sums of high, medium, low, all, and the score.
-        if len(total) == 6 and total[0] == "合计" and total[4].isdigit():
+        if len(total) == 6 and total[0] == "合计" and total[4].isdecimal():
             draft.about.declared["findings"] = int(total[4])
     return item
 
@@ -142,8 +142,7 @@ def _host_page(marks: dict[str, Any], draft: Draft, place: str) -> None:
     number = draft.host_named(address, lambda: ScannedHost(address, [address], [name] if name else []))
     for where in rows(marks["vul-detail"], "vul_items"):
         for one in rows(where, "vuls"):
-            told = one.get("vul_msg")
-            found = _data_finding(number, {**(told if isinstance(told, dict) else {}), **one}, text(one, "vul_level"))
+            found = _data_finding(number, {**mapping(one, "vul_msg"), **one}, text(one, "vul_level"))
             draft.finding(
                 found._replace(
                     port=port_of(text(where, "port")),
@@ -155,8 +154,7 @@ def _host_page(marks: dict[str, Any], draft: Draft, place: str) -> None:
 
 def _index_page(document: dict[str, Any], draft: Draft, place: str) -> None:
     for category in _categories(document):
-        distribution = (category.get("data") or {}) if isinstance(category.get("data"), dict) else {}
-        found = (distribution.get("vulns_info") or {}).get("vuln_distribution") or {}
+        found = mapping(mapping(mapping(category, "data"), "vulns_info"), "vuln_distribution")
         for item, one in enumerate(rows(found, "vuln_list"), 1):
             targets = one.get("target") or []
             for address in targets if isinstance(targets, list) else [targets]:

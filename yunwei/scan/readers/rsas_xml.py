@@ -28,9 +28,9 @@ def read(source: Source, draft: Draft, encoding: str | None = None) -> None:
             draft.about.started = text or None
         elif name == "time_end_scan":
             draft.about.finished = text or None
-        elif name == "target_total" and text.isdigit():
+        elif name == "target_total" and text.isdecimal():
             draft.about.declared["hosts"] = int(text)
-        elif name == "page_total" and text.isdigit() and int(text) > 1:
+        elif name == "page_total" and text.isdecimal() and int(text) > 1:
             draft.about.complete = False
             draft.warn(f"this is one page of {text}; import the others as well")
         elif name == "ret_code" and text not in ("", "0"):

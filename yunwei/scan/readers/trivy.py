@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from yunwei.scan.draft import Draft
-from yunwei.scan.json_stream import rows, text, values
+from yunwei.scan.json_stream import mapping, rows, text, values
 from yunwei.scan.severity import severity_of
 from yunwei.scan.shapes import About, Finding, Package, ScannedHost, Status
 from yunwei.scan.source import Source
@@ -42,7 +42,7 @@ def _trivy_finding(value: dict[str, Any], number: int, head: dict[str, str]) -> 
     rule, package = text(value, "VulnerabilityID"), text(value, "PkgName")
     raw, state = text(value, "Severity"), text(value, "Status")
     where = text(value, "PkgPath") or head.get("Results.item.Target") or head.get("item.Target") or ""
-    scores = [text(one, "V3Score") for one in (value.get("CVSS") or {}).values()]
+    scores = [text(one, "V3Score") for one in mapping(value, "CVSS").values()]
     status: Status = "noted" if state == "not_affected" else "open"
     return Finding(
         number,
@@ -77,10 +77,10 @@ def read_grype(source: Source, draft: Draft, encoding: str | None = None) -> Non
 
 
 def _grype_finding(value: dict[str, Any], number: int) -> Finding:
-    flaw, artifact = value.get("vulnerability") or {}, value.get("artifact") or {}
+    flaw, artifact = mapping(value, "vulnerability"), mapping(value, "artifact")
     rule, package, raw = text(flaw, "id"), text(artifact, "name"), text(flaw, "severity")
     related = " ".join(text(one, "id") for one in rows(value, "relatedVulnerabilities"))
-    fixed = (flaw.get("fix") or {}).get("versions") or []
+    fixed = mapping(flaw, "fix").get("versions")
     return Finding(
         number,
         f"{rule}/{package}/{text(artifact, 'version')}",
@@ -89,7 +89,9 @@ def _grype_finding(value: dict[str, Any], number: int) -> Finding:
         raw,
         cves=cves_in(f"{rule} {related}"),
         evidence=text(flaw, "fix", "state"),
-        packages=(Package(package, text(artifact, "version"), ", ".join(map(str, fixed))),),
+        packages=(
+            Package(package, text(artifact, "version"), ", ".join(map(str, fixed if isinstance(fixed, list) else []))),
+        ),
         description=safe_prose(text(flaw, "description")),
         solution=safe_prose(text(flaw, "dataSource")),
     )

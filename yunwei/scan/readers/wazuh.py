@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from yunwei.scan.draft import Draft
-from yunwei.scan.json_stream import text, values
+from yunwei.scan.json_stream import mapping, text, values
 from yunwei.scan.severity import severity_of
 from yunwei.scan.shapes import About, Finding, Package, ScannedHost
 from yunwei.scan.source import Source
@@ -22,7 +22,7 @@ def read(source: Source, draft: Draft, encoding: str | None = None) -> None:
     agents: dict[str, str] = {}
     for prefix, value in values(source, frozenset([_HIT, _OLD])):
         if prefix == _HIT:
-            _take(value.get("_source") or {}, draft, seen, agents)
+            _take(mapping(value, "_source"), draft, seen, agents)
         elif prefix == _OLD:
             _take(_as_new(value), draft, seen, agents)
         elif prefix in _TOTALS and isinstance(value, int):
@@ -31,7 +31,7 @@ def read(source: Source, draft: Draft, encoding: str | None = None) -> None:
 
 
 def _take(value: dict[str, Any], draft: Draft, seen: list[str], agents: dict[str, str]) -> None:
-    agent, flaw = value.get("agent") or {}, value.get("vulnerability") or {}
+    agent, flaw = mapping(value, "agent"), mapping(value, "vulnerability")
     name, system = text(agent, "name"), text(value, "host", "os", "full")
     number = draft.host_named(name, lambda: ScannedHost(name, [], [name], system))
     host = draft.hosts[number - 1]
