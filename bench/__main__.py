@@ -6,8 +6,7 @@ import argparse
 import sys
 from collections.abc import Callable, Mapping, Sequence
 
-from bench import commands, databases, jobs, sizes
-from bench import commands, jobs, scans, sizes
+from bench import commands, databases, jobs, scans, sizes
 from bench.figures import Result
 from bench.ground import Ground, Wish
 from yunwei.errors import YunweiError
