@@ -13,7 +13,7 @@ DOCUMENTATION = r"""
 module: backup_pull
 short_description: Pulls what is due of one system into its repository and accepts what was proven
 description:
-  - Fetches each due database and file set through the source host's forced command, stores it with restic, reads it
+  - Fetches each due database and file set through the source host's forced command, stores it, reads it
     back to its end and writes the record. A failed item leaves nothing that looks like a backup and stops no other.
   - Compares with the backup before. One that lost more than policy allows is kept and reported as C(accepted,
     suspicious), its verdict is C(could not judge); its record holds the last good ones until policy releases it.

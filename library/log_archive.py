@@ -14,7 +14,7 @@ module: log_archive
 short_description: Pulls exactly the planned log files of one host into the system's repository and reads them back
 description:
   - Runs on the backup server. The host's forced command sends those planned files that are still as they were planned,
-    each with size, owner, times and SHA-256; restic stores them, they are read back and compared, the manifest lies
+    each with size, owner, times and SHA-256; they are stored, read back and compared, the manifest lies
     beside them.
   - Takes the system's lock on the backup server first; clears up after a killed run.
 options:

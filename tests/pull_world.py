@@ -223,6 +223,12 @@ class TwoSites(World):
             **{name: self.work[name] for name in ("system", "repository", "records", "time")},
             "items": [item["item"] for item in self.work["items"]],
             "remote": remote,
+            "target": {
+                "kind": "append_over_ssh",
+                "share_name": None,
+                "share_path": None,
+                "replica_wait_seconds": 0,
+            },
             "bandwidth_kib_per_second": 0,
             "probe_every_days": 1,
             "head": {"count": 1, "hash": "0" * 64},

@@ -48,6 +48,7 @@ def what_went_wrong(summary):
         ("missing", "no backup of"),
     ):
         said += ["%s %s" % (words, name) for name in summary.get(key) or []]
+    said += ["copies are not proven yet: %s" % summary["awaited"]] if summary.get("awaited") else []
     said += [summary[key]["refused"] for key in ("head", "copies") if (summary.get(key) or {}).get("refused")]
     return "system %s: %s" % (summary["system"], "; ".join(said) or summary["verdict"])
 

@@ -14,8 +14,7 @@ from .hostlock import HostLock
 from .leftovers import clear_notes, set_damaged_packs_aside, unknown_snapshots
 from .pull import Pull
 from .records import RecordStore
-from .repository import make_repository, open_local, share_repository
-from .resticlock import clear_dead_locks
+from .repository import clear_dead_locks, make_repository, open_local, share_repository
 from .rundir import make_run_folder, remove_run_folder, sweep_run_folders
 from .sourcelist import add_source, ask_sources
 from .space import demand_space

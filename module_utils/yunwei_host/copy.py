@@ -16,13 +16,13 @@ from .heads import countersign
 from .hostlock import HostLock
 from .proven import newest_proven, tell_copies
 from .receipt import harmful, strange_keys
-from .records import RecordStore
-from .remote import CACHE, RemoteSite
-from .repository import open_local
-from .resticlock import clear_dead_locks, demand_unlocked
+from .records import RecordStore, payloads_of
+from .remote import CACHE
+from .repository import clear_dead_locks, demand_unlocked, open_local
 from .retention import is_proven_at
 from .rundir import make_run_folder, remove_run_folder, sweep_run_folders
 from .signed import demand_about, read_signed
+from .target import open_target
 
 _NOTE = "sync"
 
@@ -47,7 +47,7 @@ def sync(work, permit, secrets):
             return copying.run()
         finally:
             if copying:
-                copying.remote.close()
+                copying.target.close()
             remove_run_folder(folder)
 
 
@@ -60,7 +60,7 @@ def preview(work, secrets):
         return copying.preview()
     finally:
         if copying:
-            copying.remote.close()
+            copying.target.close()
         remove_run_folder(folder)
 
 
@@ -81,13 +81,13 @@ class Copying:
         self._folder = folder
         self.store = RecordStore(work["records"])
         self.local = open_local(work, secrets)
-        self.remote = RemoteSite(work["remote"], secrets, folder, flags)
+        self.target = open_target(work, secrets, folder, flags)
         self.site = work["remote"]["site"]
 
     def preview(self):
         """Return the plan as the public summary."""
-        self.remote.demand_reachable()
-        there = self.remote.repository.snapshots_if_any()
+        self.target.demand_ready()
+        there = self.target.repository.snapshots_if_any()
         plan, _ = self._plan(there or [])
         told = dict(self._told(plan), repository="absent" if there is None else "present")
         return dict(told, would_probe=self._probe_is_due())
@@ -95,9 +95,9 @@ class Copying:
     def run(self):
         """Show the ledger's head, copy, check, prove it by the receipt, tell the site; return (summary, changed)."""
         began = time.time()
-        self.remote.demand_reachable()
-        head = countersign(self.remote, self._work, self._folder)
-        far = self.remote.repository
+        self.target.demand_ready()
+        head = countersign(self.target, self._work, self._folder)
+        far = self.target.repository
         snapshots = far.snapshots_if_any()
         plan, records = self._plan(snapshots or [])
         if snapshots is None and not plan["snapshots"]:
@@ -108,18 +108,20 @@ class Copying:
         if plan["snapshots"]:
             locks += self._copy(plan["snapshots"])
             snapshots = far.snapshots()
-            self._demand_whole()
+            self.target.demand_whole()
         there = ids_at_site(snapshots)
-        receipt, name = self._receipt()
+        receipt, name, awaited = self._receipt_of(self._whole_there(records, there), there)
+        if awaited:
+            records = [record for record in records if is_proven_at(record, self.site)]
         proven = self._prove(records, there, receipt, name)
-        summary = dict(self._told(plan, proven), receipt=_short(receipt, name), locks=locks)
+        summary = dict(self._told(plan, proven, awaited), receipt=_short(receipt, name), locks=locks)
         newest = newest_proven(records, self._work["items"], there, receipt)
-        summary["copies"] = tell_copies(self.remote, self._work, self._folder, newest, there)
+        summary["copies"] = tell_copies(self.target, self._work, self._folder, newest, there)
         if summary["copies"]["refused"]:
             summary["verdict"] = "failed"
         summary["seconds"] = round(time.time() - began, 3)
         summary["probe"] = self._probe()
-        summary["damage"] = strange_keys(receipt) + probe.told(summary["probe"])
+        summary["damage"] = strange_keys(receipt) + (probe.told(summary["probe"]) if summary["probe"] else [])
         if summary["damage"]:
             summary["verdict"] = "failed"
         return _with_head(summary, head), bool(plan["snapshots"] or proven or locks)
@@ -137,7 +139,7 @@ class Copying:
 
     def _copy(self, names):
         """Copy under a note; return the locks that had to be removed first."""
-        far, locks = self.remote.repository, []
+        far, locks = self.target.repository, []
         self.store.note(_NOTE, {"kind": "sync"})
         try:
             far.copy_from(self.local, names)
@@ -153,35 +155,57 @@ class Copying:
         here = set(snapshot["id"] for snapshot in self.local.snapshots_if_any() or [])
         return plan_copy(records, self._work["items"], self.site, here, ids_at_site(snapshots)), records
 
-    def _demand_whole(self):
-        damage = self.remote.repository.check()
+    def _whole_there(self, records, there):
+        """Return the good records of policy's items that were written wholly, oldest first."""
+        good = [record for record in records if record["item"] in self._work["items"] and not record.get("damaged")]
+        return [record for record in good if set(payloads_of(record) + [record["record_id"]]) <= set(there)]
+
+    def _receipt_of(self, written, there):
+        """Return (verified receipt, its name, why records still wait for it or None), after the wait that policy allows.
+
+        Raises FaultError for damage that backups need, and where copies that were proven once are whole no more.
+        """
+        began = time.time()
+        ids = [there[name] for record in written for name in payloads_of(record) + [record["record_id"]]]
+        while True:
+            receipt, name, damage = self._receipt()
+            awaited = damage or self.target.not_there_yet(ids, receipt)
+            if not awaited or not self.target.is_worth_waiting(began):
+                break
         if damage:
-            raise FaultError("the repository of %s is not whole after the copy: %s" % (self.site, damage[0]))
+            raise FaultError(damage)
+        if awaited and all(is_proven_at(record, self.site) for record in written):
+            raise FaultError("what was proven at site %s is whole no more: %s" % (self.site, awaited))
+        return receipt, name, awaited
 
     def _receipt(self):
-        """Return (verified receipt, name it is kept under); raises FaultError for damage that backups need."""
-        answer = self.remote.ask("receipt")
+        """Return (verified receipt, name it is kept under, what it says of damage that backups need or None)."""
+        answer = self.target.ask("receipt")
         receipt = read_signed("receipt", answer, self._work["remote"]["receipt_public_key"], self._folder)
         demand_about("receipt", receipt, self.site, self._work["system"], time.time())
-        needed, junk = harmful(receipt, self.remote.repository.indexed_packs)
+        self.target.demand_place(receipt)
+        needed, junk = harmful(receipt, self.target.repository.indexed_packs)
         name = "%s-%s" % (self.site, receipt["time"].replace(":", ""))
         self.store.keep_receipt(name, {"answer": answer.decode("ascii"), "received": stamp()})
-        if needed:
-            raise FaultError(
-                "site %s says that %d of its files are damaged, such as %s; let its administrator look, no copy counts "
-                "as verified until then" % (self.site, len(needed), needed[0])
-            )
         receipt["junk"] = junk
-        return receipt, name
+        return receipt, name, self._told_damage(needed) if needed else None
+
+    def _told_damage(self, needed):
+        return (
+            "site %s says that %d of its files are damaged, such as %s; let its administrator look, no copy counts "
+            "as verified until then" % (self.site, len(needed), needed[0])
+        )
 
     def _probe_is_due(self):
-        return probe.is_due(self.store.probe(self.site), self._work["probe_every_days"], time.time())
+        return self.target.may_probe and probe.is_due(
+            self.store.probe(self.site), self._work["probe_every_days"], time.time()
+        )
 
     def _probe(self):
         """Return the result of the append-only probe: of one now where it is due, else of the last one."""
         if self._probe_is_due():
-            return probe.probe(self.remote, self.store, self._work["system"])
-        return self.store.probe(self.site)["last"]
+            return probe.probe(self.target.door, self.store, self._work["system"])
+        return self.store.probe(self.site)["last"] if self.target.may_probe else None
 
     def _prove(self, records, there, receipt, name):
         """Write the proof into every record that the receipt covers newly; return these records."""
@@ -198,7 +222,7 @@ class Copying:
                 proven.append(record)
         return proven
 
-    def _told(self, plan, proven=None):
+    def _told(self, plan, proven=None, awaited=None):
         copied = plan["copy"]
         lines = [self._line(record, "would copy" if proven is None else "copied") for record in copied]
         more = [record for record in proven or [] if record not in copied]
@@ -215,7 +239,8 @@ class Copying:
             "replaced": [record["record_id"] for record in plan["replaced"]],
             "lost": [record["record_id"] for record in plan["lost"]],
             "unproven": unproven,
-            "verdict": "failed" if plan["lost"] or unproven else "passed",
+            "awaited": awaited,
+            "verdict": _verdict(plan["lost"] or (unproven and not awaited), awaited),
         }
 
     def _line(self, record, status):
@@ -225,6 +250,10 @@ class Copying:
         line.update((key, found.get(key)) for key in ("verified_at", "how"))
         line.update(site_record=found.get("manifest"), site_payload=found.get("payload"))
         return line
+
+
+def _verdict(failed, awaited):
+    return "failed" if failed else "could not judge" if awaited else "passed"
 
 
 def _with_head(summary, head):

@@ -15,8 +15,7 @@ from .hostlock import HostLock
 from .leftovers import clear_notes
 from .loglist import pack, to_line, unpack
 from .pull import Pull
-from .repository import make_repository, share_repository
-from .resticlock import clear_dead_locks
+from .repository import clear_dead_locks, make_repository, share_repository
 from .rundir import make_run_folder, remove_run_folder, sweep_run_folders
 from .sourcelist import add_source
 from .space import demand_space

@@ -11,7 +11,6 @@ __metaclass__ = type
 import binascii
 import hashlib
 import os
-import subprocess
 import time
 
 from .clock import moment, stamp
@@ -73,11 +72,8 @@ def told(last):
 def _make(repository, system):
     """Store the snapshot that is tried, once; return what is remembered of it."""
     before = set(repository.names_of("packs"))
-    words = ["backup", "--stdin", "--stdin-filename", "/probe", "--host", system]
-    words += [word for tag in TAGS for word in ("--tag", tag)]
-    child = repository.start(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    _, err = child.communicate((_TEXT % binascii.hexlify(os.urandom(16)).decode("ascii")).encode("ascii"))
-    repository.judge(child.returncode, err, "backup")
+    text = _TEXT % binascii.hexlify(os.urandom(16)).decode("ascii")
+    repository.store(system, "/probe", TAGS, text.encode("ascii"))
     packs = sorted(set(repository.names_of("packs")) - before)
     made = [snapshot["id"] for snapshot in repository.snapshots() if is_probe(snapshot)]
     if not made or not packs:
@@ -86,7 +82,7 @@ def _make(repository, system):
 
 
 def _tried(remote, state):
-    command = remote.command("serve", "restic")
+    command = remote.protocol()
     tries = []
     for what, method, path, content in _trials(remote.repository, state):
         how, said = ask(command, method, path, content)

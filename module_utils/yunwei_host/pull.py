@@ -104,7 +104,7 @@ class Pull:
         except (IOError, OSError) as error:
             if error.errno != errno.EPIPE:
                 raise
-            raise FaultError("restic ended before the source: %s" % writer.said())
+            raise FaultError("storing ended before the source: %s" % writer.said())
         finally:
             # restic first: with its stdin closed before the signal, half a stream becomes a good-looking snapshot.
             writer.abort()

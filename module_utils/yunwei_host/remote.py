@@ -9,10 +9,11 @@ import subprocess
 from . import process
 from .faults import FaultError, RepositoryUnreachableError
 from .frames import clean_text
-from .restic import Repository
+from .repository import behind
 from .sshagent import SshAccess
 
 CACHE = "/var/cache/yunwei"
+PROTOCOL = ("serve", "restic")
 _RECEIPT_SECONDS = 6 * 3600
 _RECEIPT_BYTES = 32 << 20
 
@@ -39,9 +40,8 @@ class RemoteSite:
         self._ssh = SshAccess(folder, remote["host_keys"])
         key = secrets[remote["secret"]]
         self._ssh.add_host(self._alias, remote["address"], remote["port"], remote["user"], key)
-        program = "rclone.program=" + " ".join(self._ssh.command(self._alias))
         password = secrets[remote["repository_secret"]]["password"]
-        self.repository = Repository("rclone:x", password, "of %s" % remote["site"], ["-o", program] + list(flags))
+        self.repository = behind(self._ssh.command(self._alias), password, "of %s" % remote["site"], flags)
 
     def demand_reachable(self):
         """Raise RepositoryUnreachableError at once when nobody answers: restic itself would try for minutes."""
@@ -73,9 +73,9 @@ class RemoteSite:
             raise RepositoryUnreachableError(said)
         return answer
 
-    def command(self, *words):
-        """Return the argument vector that runs `words` there."""
-        return self._ssh.command(self._alias, *words)
+    def protocol(self):
+        """Return the argument vector that speaks the repository protocol there."""
+        return self._ssh.command(self._alias, *PROTOCOL)
 
     def close(self):
         """End the agent."""

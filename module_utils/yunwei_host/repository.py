@@ -1,4 +1,4 @@
-"""The local repository of a system: opened with Vault's password, made on first use, readable for the read account."""
+"""Repositories: how each is opened; that of this site made on first use, readable for the read account."""
 
 from __future__ import absolute_import, division, print_function
 
@@ -8,9 +8,34 @@ import grp
 import os
 
 from .faults import FaultError
-from .restic import Repository
+from .restic import Repository, speaks_of_damage
+from .resticlock import clear_dead_locks, demand_unlocked
+
+__all__ = [
+    "READS_REPOSITORIES",
+    "behind",
+    "clear_dead_locks",
+    "demand_unlocked",
+    "make_repository",
+    "open_local",
+    "open_repository",
+    "own_like_config",
+    "share_repository",
+    "speaks_of_damage",
+]
 
 READ_GROUP = "yunwei-read"
+READS_REPOSITORIES = "restic"  # the program that a host needs to read one itself
+
+
+def open_repository(location, password, where=None, flags=("--no-cache",)):
+    """Return the `Repository` in a folder of this host; `where` names it in messages."""
+    return Repository(location, password, where, flags)
+
+
+def behind(command, password, where, flags):
+    """Return the `Repository` that speaks over the standard input and output of `command` (words without spaces)."""
+    return Repository("rclone:x", password, where, ["-o", "rclone.program=" + " ".join(command)] + list(flags))
 
 
 def open_local(work, secrets):

@@ -25,6 +25,13 @@ from .resticstream import Dump, Writer, full_id
 _INHERITED = ("PATH", "HOME", "TMPDIR")
 _ID = re.compile(r"\A[0-9a-f]{64}\Z")
 _DAMAGE = re.compile(r"error|not match|not found|missing|damaged|invalid", re.IGNORECASE)
+# Said when bytes of the repository are not what they must be; all else could be the host or the network.
+_BAD_BYTES = re.compile(
+    r"ciphertext verification failed|does not match|hash mismatch|invalid data returned|not found in (?:index|repo)"
+    r"|object not found|file does not exist|404|failed to decode|unknown blob|no such file or directory"
+    r"|no matching ID|not found in snapshot|invalid character|cannot unmarshal|unexpected (?:EOF|end of JSON)"
+    r"|wrong (?:number of|length)|too short|Load\("
+)
 _DAMAGED = ("repository contains errors", "LoadIndex returned errors")
 _SITE_SAYS = re.compile(r"repository_gate: (refused|busy): ([^\n]+)")
 _IN_SNAPSHOT = re.compile(r"in snapshot ([0-9a-f]{8,64})")
@@ -158,13 +165,21 @@ class Repository:
         """Remove every lock; only for when each was judged dead (a number in use again makes restic spare it)."""
         self.call(["unlock", "--remove-all"])
 
+    def store(self, host, path, tags, content):
+        """Store `content` (bytes) as one small file, also behind a forced command."""
+        child = self._start_storing(host, path, tags)
+        _, err = child.communicate(content)
+        self.judge(child.returncode, err, "backup")
+
     def start_backup(self, host, path, tags):
         """Start `restic backup --stdin` under a constant host and path; return a `Writer`."""
+        return Writer(self, self._start_storing(host, path, tags))
+
+    def _start_storing(self, host, path, tags):
         words = ["backup", "--json", "--stdin", "--stdin-filename", path, "--host", host]
         for tag in tags:
             words += ["--tag", tag]
-        child = self.start(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-        return Writer(self, child)
+        return self.start(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
     # -- calling ------------------------------------------------------------------------------------------------
 
@@ -231,6 +246,11 @@ class Repository:
             return json.loads(data.decode("utf-8"))
         except ValueError:
             raise ProgramFailedError("repository %s: restic's answer is not JSON" % self.where)
+
+
+def speaks_of_damage(said):
+    """Return whether a fault's words are about bytes of the repository that are not what they must be."""
+    return bool(_BAD_BYTES.search(said))
 
 
 def last_line(text):

@@ -14,9 +14,7 @@ from .hostlock import HostLock
 from .leftovers import clear_notes, give_back, unknown_snapshots
 from .records import RecordStore, payloads_of
 from .rejected import plan_rejected
-from .repository import own_like_config
-from .restic import Repository
-from .resticlock import clear_dead_locks
+from .repository import clear_dead_locks, open_repository, own_like_config
 from .retention import demand_permission, plan_retention
 from .sitelock import PruningLock
 from .siterecords import learn_records
@@ -73,7 +71,7 @@ def _open(work, secrets):
     name = _PASSWORDS[work["site"]]
     if name not in secrets:
         raise FaultError("the password %s is missing for system %s" % (name, work["system"]))
-    return Repository(work["repository"], secrets[name]["password"])
+    return open_repository(work["repository"], secrets[name]["password"])
 
 
 def _records(work, repository, store, learn):

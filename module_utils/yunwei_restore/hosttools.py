@@ -13,11 +13,22 @@ try:
         hostlock,
         names,
         process,
-        restic,
+        repository,
         rundir,
         sshagent,
     )
 except ImportError:
-    from yunwei_host import clock, faults, fence, frames, hostlock, names, process, restic, rundir, sshagent
+    from yunwei_host import clock, faults, fence, frames, hostlock, names, process, repository, rundir, sshagent
 
-__all__ = ["clock", "faults", "fence", "frames", "hostlock", "names", "process", "restic", "rundir", "sshagent"]
+__all__ = [
+    "clock",
+    "faults",
+    "fence",
+    "frames",
+    "hostlock",
+    "names",
+    "process",
+    "repository",
+    "rundir",
+    "sshagent",
+]

@@ -12,6 +12,7 @@ import time
 from . import commands, destroy, in_the_way, scan, workdir
 from .errors import NotJudgedError, RefusedError
 from .hosttools import clock as clocks
+from .hosttools import repository
 from .instance import PORT
 
 CLOCK_SKEW_SECONDS = 120
@@ -93,12 +94,13 @@ def begin(unit, report, work, handed_over):
     }
     work.create(state)
     report.facts.update(handed_over=started, began=now, free_bytes=state["free_before"])
-    report.facts["has_restic"] = has_restic()
+    report.facts["reads_repositories"] = reads_repositories()
 
 
-def has_restic():
-    """Return whether this host can read a repository itself; restic does not run on the oldest systems."""
-    return bool([folder for folder in commands.PATH.split(":") if os.access(os.path.join(folder, "restic"), os.X_OK)])
+def reads_repositories():
+    """Return whether this host can read a repository itself; what reads them does not run on the oldest systems."""
+    places = [os.path.join(folder, repository.READS_REPOSITORIES) for folder in commands.PATH.split(":")]
+    return bool([place for place in places if os.access(place, os.X_OK)])
 
 
 def _drivers(unit, host):

@@ -4,20 +4,10 @@ from __future__ import absolute_import, division, print_function
 
 __metaclass__ = type
 
-import re
-
 from .errors import BadBackupError, NotJudgedError
-from .hosttools import faults, restic, rundir, sshagent
+from .hosttools import faults, repository, rundir, sshagent
 
 ALIAS = "yunwei-site"
-
-# What restic says when bytes of the repository are not what they must be; all else could be the host or the network.
-_DAMAGE = re.compile(
-    r"ciphertext verification failed|does not match|hash mismatch|invalid data returned|not found in (?:index|repo)"
-    r"|object not found|file does not exist|404|failed to decode|unknown blob|no such file or directory"
-    r"|no matching ID|not found in snapshot|invalid character|cannot unmarshal|unexpected (?:EOF|end of JSON)"
-    r"|wrong (?:number of|length)|too short|Load\("
-)
 
 
 class SiteReader:
@@ -33,14 +23,13 @@ class SiteReader:
         self._thing = "%s repository of %s" % (unit["site"], unit["system"])
         self._folder = rundir.make_run_folder(unit["system"])
         try:
-            location, password, flags = self._way(host, secrets)
+            self._repository = self._open(host, secrets, ["--cache-dir", cache])
         except KeyError as error:
             self.close()
             raise NotJudgedError("secrets", "%s was not fetched from Vault" % error, "is it in Vault and allowed?")
         except faults.FaultError as error:
             self.close()
             raise NotJudgedError(self._thing, str(error), "")
-        self._repository = restic.Repository(location, password, self._thing, ["--cache-dir", cache] + flags)
 
     def __enter__(self):
         """Return the reader."""
@@ -83,16 +72,16 @@ class SiteReader:
         except faults.FaultError as error:
             raise self._judged(error, "%s, snapshot %s" % (item, site_id[:16]))
 
-    def _way(self, host, secrets):
-        """Return (location, password, flags of restic)."""
+    def _open(self, host, secrets, flags):
         remote = self._unit["remote"]
         if remote is not None:
             self._ssh = sshagent.SshAccess(self._folder, remote["host_keys"])
             self._ssh.add_host(ALIAS, remote["address"], remote["port"], remote["user"], secrets[remote["secret"]])
-            program = "rclone.program=" + " ".join(self._ssh.command(ALIAS))
-            return "rclone:x", secrets[remote["repository_secret"]]["password"], ["-o", program]
+            password = secrets[remote["repository_secret"]]["password"]
+            return repository.behind(self._ssh.command(ALIAS), password, self._thing, flags)
         if host == self._unit["backup_server"]:
-            return self._unit["repository"], secrets["repository-local"]["password"], []
+            password = secrets["repository-local"]["password"]
+            return repository.open_repository(self._unit["repository"], password, self._thing, flags)
         next_step = "set sites.local.read_user in estate.yml"
         raise NotJudgedError(self._thing, "policy names no read account on the backup server", next_step)
 
@@ -102,7 +91,7 @@ class SiteReader:
             return BadBackupError(thing, "no backup at all: there is no repository at this site", "sync to it first")
         if isinstance(error, (faults.RepositoryUnreachableError, faults.RepositoryPasswordError)):
             return NotJudgedError(thing, str(error), "repair that, then start again; the backup was not looked at")
-        if _DAMAGE.search(str(error)):
+        if repository.speaks_of_damage(str(error)):
             next_step = "read the whole repository back (backups verify --all) and make a new backup"
             return BadBackupError(thing, "the repository is damaged: %s" % error, next_step)
         return NotJudgedError(thing, str(error), "look at the site, then start again")

@@ -215,7 +215,7 @@ def test_restic_dying_first_ends_the_source(world):
     )
     (world.base / "bin" / "restic").chmod(0o755)
     summary = world.back_up()
-    assert "restic ended before the source" in summary["items"][0]["reason"]
+    assert "storing ended before the source" in summary["items"][0]["reason"]
     _nothing_is_left(world)
 
 

@@ -157,6 +157,23 @@ class TestSites:
             "host_keys": ["198.51.100.139 ssh-ed25519 PIN-198.51.100.139"],
             "receipt_public_key": "ssh-ed25519 RECEIPT miyun",
         }
+        assert found["target"] == {
+            "kind": "append_over_ssh",
+            "share_name": None,
+            "share_path": None,
+            "replica_wait_seconds": 0,
+        }
+
+    def test_sync_to_a_replicated_share(self, lab: InventoryCopy) -> None:
+        told = "{kind: vendor_replica, share_name: box1, share_path: /mnt/box1, replica_wait_seconds: 600}"
+        lab.edit(ESTATE, "  miyun:\n", "  miyun:\n" + "".join(f"    {line.strip()}\n" for line in told[1:-1].split(",")))
+        found = work.sync_work(lab.load(), "mediation", HEAD, NOW)["target"]
+        assert found == {
+            "kind": "vendor_replica",
+            "share_name": "box1",
+            "share_path": "/mnt/box1",
+            "replica_wait_seconds": 600,
+        }
 
     def test_without_the_receipt_key_nothing_starts(self, lab: InventoryCopy, policy: Policy) -> None:
         lab.receipt_key.unlink()

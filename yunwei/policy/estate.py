@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo, available_timezones
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 
 from yunwei.jobs import all_jobs
 from yunwei.policy.alerts import Alerts
@@ -15,6 +15,13 @@ from yunwei.policy.suggest import did_you_mean
 from yunwei.policy.timers import Timers
 
 SiteName = Literal["local", "miyun"]
+TargetKind = Literal["append_over_ssh", "gateway_share", "vendor_replica"]
+# What each kind of target must be told of its share; the other keys must not be there.
+_SHARE_KEYS: dict[TargetKind, tuple[str, ...]] = {
+    "append_over_ssh": (),
+    "gateway_share": ("share_name",),
+    "vendor_replica": ("share_name", "share_path"),
+}
 
 
 def _known_zone(name: str) -> str:
@@ -61,6 +68,16 @@ class LocalSite(Model):
 class MiyunSite(Model):
     """The second site; its administrator alone has a shell there."""
 
+    kind: TargetKind = Field(
+        default="append_over_ssh", description="append_over_ssh, gateway_share or vendor_replica; see docs/backup.md"
+    )
+    share_name: Name | None = Field(default=None, description="what the share says in its file .yunwei-share")
+    share_path: AbsolutePath | None = Field(
+        default=None, description="on the backup server, the mounted share that the vendor replicates"
+    )
+    replica_wait_seconds: int = Field(
+        default=0, ge=0, le=86400, description="0 to 86400 seconds that a sync waits for the replication"
+    )
     address: str = Field(pattern=r"^[A-Za-z0-9.:-]+$", description="an address or a host name")
     port: Port = Field(default=22, description="the SSH port")
     append_user: Name = Field(description="the account whose forced command only appends")
@@ -72,6 +89,17 @@ class MiyunSite(Model):
     )
     probe_every_days: int = Field(default=1, ge=1, le=31, description="1 to 31 days between append-only probes")
     bandwidth_kib_per_second: int = Field(default=0, ge=0, description="a number of KiB/s, 0 is no limit")
+
+    @model_validator(mode="after")
+    def _share_of_its_kind(self) -> MiyunSite:
+        needed = _SHARE_KEYS[self.kind]
+        for key in ("share_name", "share_path"):
+            if (getattr(self, key) is None) == (key in needed):
+                found = f"kind {self.kind} {'without' if key in needed else 'with'} {key}"
+                raise refuse(found, f"for {self.kind}: {' and '.join(needed) or 'no share'}")
+        if self.replica_wait_seconds and self.kind != "vendor_replica":
+            raise refuse(f"kind {self.kind} with replica_wait_seconds", "replica_wait_seconds for vendor_replica alone")
+        return self
 
 
 class Sites(Model):
@@ -104,7 +132,7 @@ class Inspection(Model):
     memory_percent: int = Field(default=10, ge=1, le=99, description="1 to 99 percent of memory that stay available")
     load_per_cpu: float = Field(default=2.0, gt=0, description="processes waiting for each CPU over 15 minutes")
     clock_seconds: int = Field(default=5, ge=1, description="seconds between a site's clock and the controller's")
-    lock_seconds: int = Field(default=3600, ge=1, description="seconds; a live restic renews its lock every 5 minutes")
+    lock_seconds: int = Field(default=3600, ge=1, description="seconds; a live program renews its lock every 5 minutes")
     host_lock_seconds: int = Field(default=43200, ge=1, description="seconds that one job may be at work on a host")
     certificate_days: int = Field(default=30, ge=1, description="days that Vault's certificate is still valid")
     probe_days: int = Field(default=35, ge=1, description="days within which the append-only probe was refused all")

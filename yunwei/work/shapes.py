@@ -89,7 +89,7 @@ class BackUpWork(TypedDict):
 
     system: str
     repository: str
-    """Absolute path of the restic repository on the backup server; its password is secret `repository-local`."""
+    """Absolute path of the repository on the backup server; its password is secret `repository-local`."""
     records: str
     """Absolute path of the folder of accepted-backup records."""
     known_hosts: list[str]
@@ -121,6 +121,18 @@ class RemoteWork(TypedDict):
     """known_hosts lines that pin the far side."""
     receipt_public_key: str | None
     """OpenSSH public key that signs receipts (namespace `yunwei-receipt`); None for site local."""
+
+
+class TargetWork(TypedDict):
+    """Where copies are written and by what they are proven; `remote` of the unit of work reaches the host that proves."""
+
+    kind: Literal["append_over_ssh", "gateway_share", "vendor_replica"]
+    share_name: str | None
+    """What the share says in its marker file; None for append_over_ssh."""
+    share_path: str | None
+    """vendor_replica: absolute path on the backup server of the share that the vendor replicates; else None."""
+    replica_wait_seconds: int
+    """vendor_replica: how long a sync waits for the replication before it ends as could not judge."""
 
 
 class HeadWork(TypedDict):
@@ -250,6 +262,7 @@ class SyncWork(TypedDict):
     items: list[str]
     """Item ids that policy names; copies of anything else are reported, not made."""
     remote: RemoteWork
+    target: TargetWork
     bandwidth_kib_per_second: int
     """0 is no limit."""
     probe_every_days: int

@@ -10,7 +10,7 @@ from yunwei.policy import Policy, System
 from yunwei.policy.system import LegalHold
 from yunwei.work.back_up import local_records, local_repository, tripwire_releases
 from yunwei.work.pins import pinned_keys, read_public_file
-from yunwei.work.shapes import LegalHoldWork, RemoteWork, RetireWork, SiteName, SyncWork
+from yunwei.work.shapes import LegalHoldWork, RemoteWork, RetireWork, SiteName, SyncWork, TargetWork
 from yunwei.work.times import utc
 
 
@@ -26,6 +26,7 @@ def sync_work(policy: Policy, system_id: str, head: Head, now: datetime) -> Sync
         "records": local_records(policy, system),
         "items": [*(item.id for item in system.items()), *(f"logs:{host}" for host in system.log_hosts)],
         "remote": miyun(policy, system, policy.estate.sites.miyun.append_user, "miyun-append"),
+        "target": _target(policy),
         "bandwidth_kib_per_second": policy.estate.sites.miyun.bandwidth_kib_per_second,
         "probe_every_days": policy.estate.sites.miyun.probe_every_days,
         "head": {"count": head.count, "hash": head.hash},
@@ -81,6 +82,16 @@ def miyun(policy: Policy, system: System, user: str, secret: str) -> RemoteWork:
         "repository_secret": "repository-miyun",
         "host_keys": pinned_keys(Path(policy.estate.known_hosts_file), [(site.address, site.port)]),
         "receipt_public_key": read_public_file(receipt_key, "the key that signs the second site's receipts"),
+    }
+
+
+def _target(policy: Policy) -> TargetWork:
+    site = policy.estate.sites.miyun
+    return {
+        "kind": site.kind,
+        "share_name": site.share_name,
+        "share_path": site.share_path,
+        "replica_wait_seconds": site.replica_wait_seconds,
     }
 
 

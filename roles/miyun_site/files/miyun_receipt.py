@@ -14,6 +14,7 @@ import subprocess
 import sys
 import time
 
+import repository_gate
 import site_limits
 
 STORE = "/srv/miyun"
@@ -46,9 +47,16 @@ def digest(path):
     """Return the SHA-256 of a file."""
     total = hashlib.sha256()
     with open(path, "rb") as stream:
+        forget_memory(stream)
         for block in iter(lambda: stream.read(BLOCK), b""):
             total.update(block)
     return total.hexdigest()
+
+
+def forget_memory(stream):
+    """Let what is read next come from the disk or the share, not from this host's memory of what it wrote there."""
+    os.fsync(stream.fileno())
+    os.posix_fadvise(stream.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
 
 
 def is_turn(name, day):
@@ -144,11 +152,12 @@ def sign(text, namespace):
 def main(system):
     """Print the signed receipt of one system's repository."""
     now = time.time()
+    on_share = repository_gate.demand_share()
     repository = os.path.join(STORE, system)
     if not os.path.isfile(os.path.join(repository, "config")):
         raise SystemExit("miyun_receipt: there is no repository of %s at this site yet" % system)
     summary, good = examine(repository, remembered(system), int(now // 86400))
-    receipt = {"format": 1, "site": "miyun", "system": system}
+    receipt = {"format": 1, "site": "miyun", "system": system, "share": on_share}
     receipt.update(keys=held_against_pins(system, repository), quota=held_against_quota(system, repository))
     receipt.update(summary, time=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(now)))
     text = json.dumps(receipt, sort_keys=True)

@@ -6,6 +6,7 @@ between the repository protocol and one question: an appender's for a signed rec
 reader's for the list of heads or an inspection. Nothing else is possible. Standard library only.
 """
 
+import json
 import os
 import re
 import sys
@@ -14,10 +15,37 @@ SIGNER = ["/usr/bin/sudo", "-n", "-u", "miyun-sign"]
 RECEIPT, HEAD = "/usr/libexec/yunwei/miyun_receipt.py", "/usr/libexec/yunwei/miyun_head.py"
 COPIES = "/usr/libexec/yunwei/miyun_copies.py"
 HEADS = "/srv/miyun_heads"
+SHARE = "/etc/yunwei/site_share.json"
+MARKER = ".yunwei-share"
 FACTS = ["/usr/libexec/yunwei/site_facts.py"]
 APPENDING = "/usr/libexec/yunwei/append_session.py"
 MODES = ("append", "read")
 SYSTEM = re.compile(r"^[a-z][a-z0-9_]{0,40}$")
+
+
+def share():
+    """Return {"path", "name"} of the mounted share that the copies lie on; None where they lie on this host's disk."""
+    try:
+        with open(SHARE) as stream:
+            return json.load(stream)
+    except FileNotFoundError:
+        return None
+
+
+def demand_share():
+    """Return the share's name or None; end where it is not mounted: an empty mount point looks like an empty store."""
+    wanted = share()
+    if wanted is None:
+        return None
+    marker = os.path.join(wanted["path"], MARKER)
+    try:
+        with open(marker) as stream:
+            found = stream.read(200).strip()
+    except OSError as error:
+        refuse("refused: share %s is not mounted here: %s: %s" % (wanted["name"], marker, error.strerror))
+    if found != wanted["name"]:
+        refuse("refused: %s belongs to another share than %s" % (marker, wanted["name"]))
+    return found
 
 
 def refuse(reason):
@@ -48,6 +76,7 @@ def main(arguments):
         refuse("the key's line must name `append` or `read`, a system and a folder")
     mode, system, folder = arguments
     asked = os.environ.get("SSH_ORIGINAL_COMMAND", "").split()
+    demand_share()
     if not os.path.isdir(folder):
         refuse("there is no repository of %s here" % system)
     if asked[:2] == ["serve", "restic"]:
