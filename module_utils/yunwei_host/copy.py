@@ -127,13 +127,13 @@ class Copying:
         return _with_head(summary, head), bool(plan["snapshots"] or proven or locks)
 
     def _clear_after_killed(self):
-        """Remove the local locks that a killed sync left; asking on every run would cost more than it finds.
+        """Remove the locks that a killed sync left on this host; asking on every run would cost more than it finds.
 
         The other site removes there what the connection left that made it; nobody else may.
         """
         if _NOTE not in self.store.pending():
             return []
-        locks = clear_dead_locks(self.local)
+        locks = clear_dead_locks(self.local) + self.target.clear_dead_locks()
         self.store.settle(_NOTE)
         return locks
 
@@ -144,8 +144,9 @@ class Copying:
         try:
             far.copy_from(self.local, names)
         except RefusedByPolicyError:
+            locks = self.target.clear_dead_locks()
             demand_unlocked(far)
-            locks = clear_dead_locks(self.local)
+            locks += clear_dead_locks(self.local)
             far.copy_from(self.local, names)
         self.store.settle(_NOTE)
         return locks
@@ -161,7 +162,7 @@ class Copying:
         return [record for record in good if set(payloads_of(record) + [record["record_id"]]) <= set(there)]
 
     def _receipt_of(self, written, there):
-        """Return (verified receipt, its name, why records still wait for it or None), after the wait that policy allows.
+        """Return (verified receipt, its name, why records still wait, if they do), after the wait that policy allows.
 
         Raises FaultError for damage that backups need, and where copies that were proven once are whole no more.
         """
@@ -179,7 +180,7 @@ class Copying:
         return receipt, name, awaited
 
     def _receipt(self):
-        """Return (verified receipt, name it is kept under, what it says of damage that backups need or None)."""
+        """Return (verified receipt, name it is kept under, what it says of damage that backups need)."""
         answer = self.target.ask("receipt")
         receipt = read_signed("receipt", answer, self._work["remote"]["receipt_public_key"], self._folder)
         demand_about("receipt", receipt, self.site, self._work["system"], time.time())
@@ -188,7 +189,7 @@ class Copying:
         name = "%s-%s" % (self.site, receipt["time"].replace(":", ""))
         self.store.keep_receipt(name, {"answer": answer.decode("ascii"), "received": stamp()})
         receipt["junk"] = junk
-        return receipt, name, self._told_damage(needed) if needed else None
+        return receipt, name, self._told_damage(needed) if needed else ""
 
     def _told_damage(self, needed):
         return (
@@ -239,7 +240,7 @@ class Copying:
             "replaced": [record["record_id"] for record in plan["replaced"]],
             "lost": [record["record_id"] for record in plan["lost"]],
             "unproven": unproven,
-            "awaited": awaited,
+            "awaited": awaited or None,
             "verdict": _verdict(plan["lost"] or (unproven and not awaited), awaited),
         }
 

@@ -19,7 +19,7 @@ import time
 from .faults import FaultError
 from .frames import clean_text
 from .remote import RemoteSite
-from .repository import open_repository
+from .repository import clear_dead_locks, open_repository
 
 MARKER = ".yunwei-share"
 POLL_SECONDS = 10
@@ -56,13 +56,17 @@ class AppendOverSsh(object):
     def demand_place(self, receipt):
         """Raise FaultError where a receipt is of another place than policy names."""
 
+    def clear_dead_locks(self):
+        """Remove the locks that our own dead processes left; return their ids. Here the site does that itself."""
+        return []
+
     def demand_whole(self):
         """Raise FaultError unless every part of what was written is there."""
         _demand_whole(self.repository, "the repository of %s" % self.site)
 
     def not_there_yet(self, ids, receipt):
-        """Return why copies that were written are not where they are proven, or None; `ids` at the site."""
-        return None
+        """Return why copies that were written are not where they are proven; `ids` at the site. Here they are."""
+        return ""
 
     def is_worth_waiting(self, began):
         """Return whether to ask for another receipt, after a pause; `began` is when copies began to be awaited."""
@@ -110,17 +114,21 @@ class VendorReplica(AppendOverSsh):
         demand_share(self._what["share_path"], self._what["share_name"])
         self.door.demand_reachable()
 
+    def clear_dead_locks(self):
+        """Remove the locks that dead processes of this host left on the share; return their ids."""
+        return clear_dead_locks(self.repository)
+
     def demand_place(self, receipt):
         """Raise FaultError where the receipt is not of a replica of policy's share."""
         _demand_share_of(receipt, self._what["share_name"])
 
     def not_there_yet(self, ids, receipt):
-        """Return what of `ids` the replica lacks or holds without all its parts, or None."""
+        """Return what of `ids` the replica lacks or holds without all its parts; empty when nothing."""
         missing = sorted(set(ids) - set(receipt.get("snapshots") or []))
         if missing:
             return "%d of %d snapshots have not come, such as %s" % (len(missing), len(ids), missing[0][:12])
         damage = self.door.repository.check()
-        return "its parts have not all come: %s" % damage[0] if damage else None
+        return "its parts have not all come: %s" % damage[0] if damage else ""
 
     def is_worth_waiting(self, began):
         """Return True after a pause, until policy's time for the replication is over."""

@@ -166,7 +166,9 @@ class TestSites:
 
     def test_sync_to_a_replicated_share(self, lab: InventoryCopy) -> None:
         told = "{kind: vendor_replica, share_name: box1, share_path: /mnt/box1, replica_wait_seconds: 600}"
-        lab.edit(ESTATE, "  miyun:\n", "  miyun:\n" + "".join(f"    {line.strip()}\n" for line in told[1:-1].split(",")))
+        lab.edit(
+            ESTATE, "  miyun:\n", "  miyun:\n" + "".join(f"    {line.strip()}\n" for line in told[1:-1].split(","))
+        )
         found = work.sync_work(lab.load(), "mediation", HEAD, NOW)["target"]
         assert found == {
             "kind": "vendor_replica",

@@ -124,7 +124,7 @@ class RemoteWork(TypedDict):
 
 
 class TargetWork(TypedDict):
-    """Where copies are written and by what they are proven; `remote` of the unit of work reaches the host that proves."""
+    """Where copies are written and by what they are proven; the work's `remote` reaches the host that proves."""
 
     kind: Literal["append_over_ssh", "gateway_share", "vendor_replica"]
     share_name: str | None
