@@ -36,14 +36,15 @@ ITEMS = {
 }
 
 
-def lab_policy(folder: Path) -> Policy:
-    """Return the lab's policy, with the public files that it names."""
+def lab_policy(folder: Path, miyun: str = "") -> Policy:
+    """Return the lab's policy, with the public files that it names; `miyun` is added to what it says of that site."""
     inventory = InventoryCopy(folder)
     inventory.pin_everything()
     inventory.edit(ESTATE, "/dev/shm/yunwei-lab-demo/public", str(folder / "public"))
     for system in ITEMS:
         (folder / "public" / system).mkdir(parents=True)
         (folder / "public" / system / "miyun-append.pub").write_text("ssh-ed25519 AAAAAPPEND append\n")
+    inventory.edit(ESTATE, "  miyun:\n", "  miyun:\n" + miyun)
     return inventory.load()
 
 

@@ -17,8 +17,10 @@ from yunwei_host.sitelock import PruningLock
 
 from tests.pull_world import FAR_PASSWORD, FIXTURES, one_copied
 from tests.stages import Stages
+from yunwei.paths import content_root
 
 MIB = 1 << 20
+RECEIPTS = content_root() / "roles" / "miyun_site" / "files"
 
 
 @pytest.fixture(scope="module")
@@ -256,3 +258,21 @@ def test_a_key_that_was_added_at_the_site_fails_every_sync_until_it_is_pinned(wo
     assert world.sync()["verdict"] == "passed"
     (keys / first).unlink()
     assert world.sync()["receipt"]["keys"]["gone"] == [first]
+
+
+def test_a_receipt_reads_what_is_stored_and_not_what_memory_holds_of_it(world):
+    [pack] = list((world.base / "miyun/mediation/data").rglob("?" * 64))[:1]
+    world.base.joinpath("read.py").write_text(
+        f"import sys; sys.path.insert(0, {str(RECEIPTS)!r}); import miyun_receipt\n"
+        f"with open({str(pack)!r}, 'rb') as stream: stream.read(); miyun_receipt.forget_memory(stream)\n"
+    )
+    pack.read_bytes()
+    assert in_memory(pack) > 0
+    subprocess.run([sys.executable, "-B", str(world.base / "read.py")], check=True)
+    assert in_memory(pack) == 0
+
+
+def in_memory(path):
+    """Return how many pages of a file the kernel holds."""
+    told = subprocess.run(["fincore", "-n", "-o", "PAGES", str(path)], capture_output=True, text=True, check=True)
+    return int(told.stdout)

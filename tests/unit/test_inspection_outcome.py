@@ -51,6 +51,13 @@ def test_a_site_in_order_passes_and_every_line_is_good(policy: Policy):
     assert {one["status"] for one in found["checks"]} == {"good"}
 
 
+def test_a_replica_is_read_only_by_right_and_never_said_to_refuse_removal(tmp_path: Path):
+    replica = "    kind: vendor_replica\n    share_name: box1\n    share_path: /mnt/box1\n"
+    frozen = changed("miyun", put("disks", 0, "read_only", to=True))
+    found = document(lab_policy(tmp_path, replica), [visit("miyun", facts=frozen)])
+    assert wrong(found) == [("miyun/mediation", "probe_impossible", "low")]
+
+
 def lock(age: float) -> dict[str, Any]:
     return {"name": f"{age:064.0f}", "since": END - age}
 

@@ -1,6 +1,7 @@
 """The forced command at the second site: a caller's words choose between few commands, and the key's mode rules."""
 
 import importlib.util
+import json
 import os
 
 import pytest
@@ -87,3 +88,29 @@ def test_both_speak_the_repository_protocol_in_their_mode(answer, tmp_path):
 )
 def test_everything_else_is_refused(answer, mode, words):
     assert "allowed are the repository protocol" in answer(mode, words)
+
+
+class TestShare:
+    @pytest.fixture
+    def on_share(self, tmp_path, monkeypatch):
+        (tmp_path / "share.json").write_text(json.dumps({"path": str(tmp_path), "name": "box1"}))
+        monkeypatch.setattr(gate, "SHARE", str(tmp_path / "share.json"))
+        return tmp_path / ".yunwei-share"
+
+    @pytest.mark.parametrize(
+        ("mode", "words"),
+        [("append", "serve restic"), ("append", "receipt"), ("read", "serve restic"), ("read", "inspect")],
+    )
+    def test_nothing_is_answered_while_it_is_not_mounted(self, answer, on_share, mode, words):
+        refused = answer(mode, words)
+        assert refused.startswith("repository_gate: refused: share box1 is not mounted here: ")
+        assert "No such file" in refused
+
+    def test_another_one_is_not_taken_for_it(self, answer, on_share):
+        on_share.write_text("box10")
+        assert "belongs to another share than box1" in answer("append", "receipt")
+
+    def test_all_is_as_ever_while_it_is_there(self, answer, on_share):
+        on_share.write_text("box1\n")
+        assert answer("append", "receipt")[-2:] == ["/usr/libexec/yunwei/miyun_receipt.py", "mediation"]
+        assert gate.demand_share() == "box1"

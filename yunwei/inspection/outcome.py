@@ -7,11 +7,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from yunwei.errors import RefusedError, UsageError
 from yunwei.inspection import drift
-from yunwei.inspection.check import Check, unread, verdict
+from yunwei.inspection.check import Check, finding, unread, verdict
 from yunwei.inspection.facts import Facts
 from yunwei.inspection.host import judge_host, store_of
 from yunwei.inspection.past import Past, judge_jobs, judge_probe
@@ -106,7 +106,7 @@ def _lines(about: Circumstances, visits: Sequence[Visit]) -> Iterator[Check]:
             yield from drift.judge_accounts(visit.place, visit.facts, _authorized(about.policy, visit))
         if visit.facts is not None and visit.site == "miyun":
             yield drift.judge_rules(visit.place, visit.facts, _rules(about, visit.system))
-            yield judge_probe(visit.place, visit.system, limits.probe_days, about.entries, about.finished)
+            yield _probe(about, visit)
     for system in about.systems:
         yield from judge_jobs(system.id, limits.job_days, about.entries, about.finished)
 
@@ -116,11 +116,26 @@ def _site(about: Circumstances, visit: Visit, past: Past) -> Iterator[Check]:
     limits, facts = about.policy.estate.inspection, visit.facts
     if facts is None or visit.clock is None:
         return
-    yield from judge_host(visit.site, facts, visit.clock, limits, past)
+    yield from judge_host(visit.site, _as_mounted(about, visit.site, facts), visit.clock, limits, past)
     yield drift.judge_programs(visit.site, facts, release_programs(visit.site))
     yield drift.judge_foreign(visit.site, facts)
     if visit.site == "miyun":
         yield _receipt_key(about.policy, visit.site, facts)
+
+
+def _as_mounted(about: Circumstances, site: str, facts: Facts) -> Facts:
+    """Return the facts; a replica is mounted so that nothing here can write to it, and that is no fault of its disk."""
+    if site != "miyun" or about.policy.estate.sites.miyun.kind != "vendor_replica" or not facts["disks"]:
+        return facts
+    disks = [{**disk, "read_only": disk["read_only"] and not disk["holds_store"]} for disk in facts["disks"]]
+    return cast(Facts, {**facts, "disks": disks})
+
+
+def _probe(about: Circumstances, visit: Visit) -> Check:
+    estate = about.policy.estate
+    if estate.sites.miyun.kind == "vendor_replica":
+        return finding(visit.place, "probe_impossible", "low")
+    return judge_probe(visit.place, visit.system, estate.inspection.probe_days, about.entries, about.finished)
 
 
 def _receipt_key(policy: Policy, site: str, facts: Facts) -> Check:

@@ -88,6 +88,16 @@ def test_every_system_has_a_quota_that_only_root_may_change(host):
             assert json.loads(limits.content_string)["quota_bytes"] > 0
 
 
+def test_the_share_that_the_gate_demands_is_mounted(host):
+    with host.sudo():
+        wanted = host.file("/etc/yunwei/site_share.json")
+        if not wanted.exists:
+            return
+        assert (wanted.user, wanted.mode) == ("root", 0o644)
+        told = json.loads(wanted.content_string)
+        assert host.file(f"{told['path']}/.yunwei-share").content_string.strip() == told["name"]
+
+
 def test_a_receipt_is_signed_where_there_is_a_repository(host):
     with host.sudo():
         found = host.run("find /srv/miyun -mindepth 2 -maxdepth 2 -name config").stdout.split()
