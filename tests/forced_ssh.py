@@ -1,4 +1,7 @@
-"""A real SSH server on a port of its own, whose accounts are forced commands, by lines as in `authorized_keys`."""
+"""A real SSH server on a port of its own, whose accounts are forced commands, by lines as in `authorized_keys`.
+
+Its line can be cut: then nothing passes in either direction, and nobody is told.
+"""
 
 from __future__ import annotations
 
@@ -11,17 +14,71 @@ import subprocess
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import IO
 
 import paramiko
 
 from yunwei.lab import keys
 
 
+class Line:
+    """What lies between callers and the server; cut, it holds back every byte."""
+
+    def __init__(self) -> None:
+        self._whole = threading.Event()
+        self._whole.set()
+        self._when: Callable[[str, int], bool] | None = None
+        self._seconds: float | None = None
+
+    def cut_when(self, when: Callable[[str, int], bool], seconds: float | None = None) -> None:
+        """Cut once `when` holds for a connection's words and the bytes that passed on it; None: until `mend`."""
+        self._when, self._seconds = when, seconds
+
+    def mend(self) -> None:
+        """Let everything pass again."""
+        self._when = None
+        self._whole.set()
+
+    def join(self, outer: socket.socket, near: socket.socket, connection: _Connection) -> None:
+        """Carry bytes both ways until an end closes."""
+        with outer, near:
+            back = threading.Thread(target=self._carry, args=(near, outer, connection), daemon=True)
+            back.start()
+            self._carry(outer, near, connection)
+            back.join()
+
+    def _carry(self, source: socket.socket, target: socket.socket, connection: _Connection) -> None:
+        with contextlib.suppress(OSError):
+            while piece := source.recv(32768):
+                connection.passed += len(piece)
+                if self._when is not None and self._when(connection.words, connection.passed):
+                    self._cut()
+                self._whole.wait()
+                target.sendall(piece)
+        for end in (source, target):
+            with contextlib.suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+
+    def _cut(self) -> None:
+        self._when = None
+        self._whole.clear()
+        if self._seconds is not None:
+            threading.Timer(self._seconds, self._whole.set).start()
+
+
+class _Connection:
+    """What a connection is about, once it has said so."""
+
+    words = ""
+    passed = 0
+
+
 class _Account(paramiko.ServerInterface):
     """One connection: a key opens its own line and nothing else, and the words are handed to the line's command."""
 
-    def __init__(self, find_line: Callable[[str, str], str | None]) -> None:
+    def __init__(self, find_line: Callable[[str, str], str | None], connection: _Connection) -> None:
         self._find_line = find_line
+        self._connection = connection
         self._command = ""
 
     def get_allowed_auths(self, username: str) -> str:
@@ -36,21 +93,44 @@ class _Account(paramiko.ServerInterface):
         return paramiko.OPEN_SUCCEEDED if kind == "session" else paramiko.OPEN_FAILED_ADMINISTRATIVELY_PROHIBITED
 
     def check_channel_exec_request(self, channel: paramiko.Channel, command: bytes) -> bool:
+        self._connection.words = command.decode()
         threading.Thread(target=self._run, args=(channel, command.decode()), daemon=True).start()
         return True
 
     def _run(self, channel: paramiko.Channel, words: str) -> None:
-        done = subprocess.run(
+        child = subprocess.Popen(
             shlex.split(self._command),
             env={"PATH": os.environ["PATH"], "SSH_ORIGINAL_COMMAND": words},
-            capture_output=True,
-            check=False,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
         )
+        assert child.stdin
+        assert child.stdout
+        assert child.stderr
+        threading.Thread(target=_feed, args=(channel, child.stdin), daemon=True).start()
+        said = threading.Thread(target=_pass_on, args=(child.stderr, channel.sendall_stderr), daemon=True)
+        said.start()
+        _pass_on(child.stdout, channel.sendall)
+        said.join()
+        status = child.wait()
         with contextlib.suppress(OSError, EOFError, paramiko.SSHException):  # a caller that had enough is gone
-            channel.sendall(done.stdout)
-            channel.sendall_stderr(done.stderr)
-            channel.send_exit_status(done.returncode)
+            channel.send_exit_status(status)
             channel.close()
+
+
+def _feed(channel: paramiko.Channel, stdin: IO[bytes]) -> None:
+    with contextlib.suppress(OSError, EOFError), stdin:
+        while piece := channel.recv(32768):
+            stdin.write(piece)
+            stdin.flush()
+
+
+def _pass_on(stream: IO[bytes], send: Callable[[bytes], None]) -> None:
+    """Send what a program says; where the caller is gone, let the program find its pipe closed."""
+    with contextlib.suppress(OSError, EOFError, paramiko.SSHException), stream:
+        while piece := os.read(stream.fileno(), 32768):
+            send(piece)
 
 
 class ForcedSsh:
@@ -61,6 +141,7 @@ class ForcedSsh:
 
     def __init__(self, lines: Path, named: str, program: str) -> None:
         self._lines, self._named, self.program = lines, named, program
+        self.line = Line()
         private, public = keys.generate("host")
         self._key = paramiko.Ed25519Key(file_obj=io.StringIO(private))
         self.host_key = " ".join(public.split()[:2])
@@ -76,6 +157,7 @@ class ForcedSsh:
 
     def close(self) -> None:
         """End the server and every connection."""
+        self.line.mend()
         with contextlib.suppress(OSError):  # a second close is none
             self._socket.shutdown(socket.SHUT_RDWR)  # wakes the thread that waits in accept
         self._socket.close()
@@ -88,13 +170,19 @@ class ForcedSsh:
                 connection, _ = self._socket.accept()
             except OSError:
                 return
-            transport = paramiko.Transport(connection)
+            about = _Connection()
+            transport = paramiko.Transport(self._behind_the_line(connection, about))
             transport.add_server_key(self._key)
             self._transports.append(transport)
             try:
-                transport.start_server(event=threading.Event(), server=_Account(self._find))
+                transport.start_server(event=threading.Event(), server=_Account(self._find, about))
             except paramiko.SSHException:
                 continue
+
+    def _behind_the_line(self, outer: socket.socket, about: _Connection) -> socket.socket:
+        near, far = socket.socketpair()
+        threading.Thread(target=self.line.join, args=(outer, near, about), daemon=True).start()
+        return far
 
     def _find(self, account: str, key: str) -> str | None:
         path = self._lines / account / ".ssh" / "authorized_keys"
