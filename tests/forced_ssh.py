@@ -9,10 +9,11 @@ import contextlib
 import io
 import os
 import shlex
+import signal
 import socket
 import subprocess
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import IO
 
@@ -27,16 +28,21 @@ class Line:
     def __init__(self) -> None:
         self._whole = threading.Event()
         self._whole.set()
-        self._when: Callable[[str, int], bool] | None = None
+        self._waiting: list[Callable[[str, int], bool]] = []
         self._seconds: float | None = None
+        self.cuts = 0
+        self.on_cut: Callable[[], None] | None = None
 
-    def cut_when(self, when: Callable[[str, int], bool], seconds: float | None = None) -> None:
-        """Cut once `when` holds for a connection's words and the bytes that passed on it; None: until `mend`."""
-        self._when, self._seconds = when, seconds
+    def cut_at_each(self, moments: Iterable[Callable[[str, int], bool]], seconds: float | None = None) -> None:
+        """Cut once at each of `moments`, in whatever order they come, for `seconds`; None: until `mend`.
+
+        A moment is told the words that a connection asked with and how many bytes have passed on it.
+        """
+        self._waiting, self._seconds, self.cuts = list(moments), seconds, 0
 
     def mend(self) -> None:
         """Let everything pass again."""
-        self._when = None
+        self._waiting = []
         self._whole.set()
 
     def join(self, outer: socket.socket, near: socket.socket, connection: _Connection) -> None:
@@ -51,16 +57,22 @@ class Line:
         with contextlib.suppress(OSError):
             while piece := source.recv(32768):
                 connection.passed += len(piece)
-                if self._when is not None and self._when(connection.words, connection.passed):
-                    self._cut()
+                self._cut_if_it_is_time(connection)
                 self._whole.wait()
                 target.sendall(piece)
         for end in (source, target):
             with contextlib.suppress(OSError):
                 end.shutdown(socket.SHUT_RDWR)
 
-    def _cut(self) -> None:
-        self._when = None
+    def _cut_if_it_is_time(self, connection: _Connection) -> None:
+        due = [moment for moment in self._waiting if moment(connection.words, connection.passed)]
+        if not due or not self._whole.is_set():
+            return
+        self._waiting.remove(due[0])
+        self.cuts += 1
+        if self.on_cut is not None:
+            self.on_cut()
+            return
         self._whole.clear()
         if self._seconds is not None:
             threading.Timer(self._seconds, self._whole.set).start()
@@ -71,6 +83,7 @@ class _Connection:
 
     words = ""
     passed = 0
+    child: int | None = None
 
 
 class _Account(paramiko.ServerInterface):
@@ -104,7 +117,9 @@ class _Account(paramiko.ServerInterface):
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
+            start_new_session=True,
         )
+        self._connection.child = child.pid
         assert child.stdin
         assert child.stdout
         assert child.stderr
@@ -148,6 +163,7 @@ class ForcedSsh:
         self._socket = socket.create_server(("127.0.0.1", 0))
         self.port = int(self._socket.getsockname()[1])
         self._transports: list[paramiko.Transport] = []
+        self._connections: list[_Connection] = []
         threading.Thread(target=self._serve, daemon=True).start()
 
     @property
@@ -164,6 +180,20 @@ class ForcedSsh:
         for transport in self._transports:
             transport.close()
 
+    def lose_power_at(self, moment: Callable[[str, int], bool]) -> None:
+        """Kill all that runs behind this server at that moment and end every connection; it answers new ones."""
+        self.line.on_cut = self._lose_power
+        self.line.cut_at_each([moment])
+
+    def _lose_power(self) -> None:
+        self.line.on_cut = None
+        for about in self._connections:
+            if about.child is not None:
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(about.child, signal.SIGKILL)
+        for transport in self._transports:
+            transport.close()
+
     def _serve(self) -> None:
         while True:
             try:
@@ -171,6 +201,7 @@ class ForcedSsh:
             except OSError:
                 return
             about = _Connection()
+            self._connections.append(about)
             transport = paramiko.Transport(self._behind_the_line(connection, about))
             transport.add_server_key(self._key)
             self._transports.append(transport)

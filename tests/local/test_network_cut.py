@@ -4,7 +4,6 @@ A line that is cut holds back every byte and tells nobody, as a router without p
 """
 
 import os
-import sys
 
 import pytest
 from yunwei_host import sshagent
@@ -12,27 +11,18 @@ from yunwei_host.faults import FaultError
 from yunwei_restore import site
 from yunwei_restore.errors import NotJudgedError
 
-from tests.forced_ssh import ForcedSsh
-from tests.pull_world import FIXTURES, TwoSites
+from tests.real_lines import MIB, SYNCING, RealLines, midway
 from tests.stages import Stages
 
-PLACE = "127.0.0.1"
 SECONDS = 5
-MIB = 1 << 20
 
 
 @pytest.fixture(scope="module")
 def stages(tmp_path_factory):
-    base = tmp_path_factory.mktemp("cut")
     with pytest.MonkeyPatch.context() as patch:
-        made = TwoSites(base, patch)
-        (base / "bin" / "ssh").unlink()
-        made.only("files")
-        made.sync_work["items"] = ["files:app"]
-        far = server(made, "miyun-append", "site")
-        near = server(made, "yunwei-source", "source")
-        reach(made, near, far)
-        (made.tree / "large").write_bytes(os.urandom(24 * MIB))
+        made = RealLines(tmp_path_factory.mktemp("cut"), patch)
+        near, far = made.server("yunwei-source", "source"), made.server("miyun-append", "site")
+        made.reach(near, far)
         kept = Stages(made)
         kept.keep("new")
         made.back_up()
@@ -43,23 +33,6 @@ def stages(tmp_path_factory):
     yield kept
     near.close()
     far.close()
-
-
-def server(world, account, part):
-    """Return an SSH server whose account `account` is a forced command of the test's far side."""
-    folder = world.base / "lines" / account / ".ssh"
-    folder.mkdir(parents=True)
-    key = world.secrets["source-db1"]["public_key"].strip()
-    (folder / "authorized_keys").write_text(f'restrict,command="GATE" {key}\n')
-    return ForcedSsh(world.base / "lines", "GATE", f"{sys.executable} {FIXTURES}/fake_{part}.py {world.base}")
-
-
-def reach(world, near, far):
-    """Let the world reach its source and its second site over real connections."""
-    world.work["known_hosts"] = [near.pin]
-    for item in world.work["items"]:
-        item.update(source_address=PLACE, source_port=near.port)
-    world.sync_work["remote"].update(address=PLACE, port=far.port, host_keys=[far.pin])
 
 
 @pytest.fixture
@@ -77,26 +50,25 @@ def at(stages, monkeypatch):
     return back_to
 
 
-def midway(command, after=0):
-    """Return when to cut: on a connection that asked for `command`, after so many bytes."""
-    return lambda words, passed: words.startswith(command) and passed > after
+PULLING = {
+    "before the first byte": midway("files"),
+    "while bytes come": midway("files", 3 * MIB),
+    "near the end": midway("files", 8 * MIB),
+}
+FETCHING = {"when the repository is asked": midway("serve"), "while bytes come": midway("serve", 3 * MIB)}
 
 
-# The middle of what the source sends, and before its trailer has come.
-PULLING = {"before the first byte": 0, "while bytes come": 8 * MIB, "near the end": 24 * MIB}
-
-
-@pytest.mark.parametrize("after", PULLING.values(), ids=PULLING)
-def test_a_backup_outlives_five_seconds_without_network(at, after):
+def test_a_backup_outlives_five_seconds_without_network_in_every_phase(at):
     world, line, _ = at("new", patient=True)
-    line.cut_when(midway("files", after), SECONDS)
+    line.cut_at_each(PULLING.values(), SECONDS)
     assert [item["status"] for item in world.back_up()["items"]] == ["accepted"]
+    assert line.cuts == len(PULLING)
 
 
-@pytest.mark.parametrize("after", PULLING.values(), ids=PULLING)
-def test_a_backup_whose_line_stays_cut_fails_and_leaves_nothing(at, after):
+@pytest.mark.parametrize("when", PULLING.values(), ids=PULLING)
+def test_a_backup_whose_line_stays_cut_fails_and_leaves_nothing(at, when):
     world, line, _ = at("new", patient=False)
-    line.cut_when(midway("files", after))
+    line.cut_at_each([when])
     [item] = world.back_up()["items"]
     assert (item["status"], "answer ends inside" in item["reason"]) == ("failed", True), item["reason"]
     assert world.snapshots() == []
@@ -105,27 +77,17 @@ def test_a_backup_whose_line_stays_cut_fails_and_leaves_nothing(at, after):
     assert [item["status"] for item in world.back_up()["items"]] == ["accepted"]
 
 
-SYNCING = {
-    "at the first word": midway("hello"),
-    "at the ledger's head": midway("head"),
-    "when the repository is asked": midway("serve"),
-    "while packs go": midway("serve", 8 * MIB),
-    "at the receipt": midway("receipt"),
-    "when the copies are told": midway("copies"),
-}
-
-
-@pytest.mark.parametrize("when", SYNCING.values(), ids=SYNCING)
-def test_a_sync_outlives_five_seconds_without_network(at, when):
+def test_a_sync_outlives_five_seconds_without_network_in_every_phase(at):
     world, _, line = at("backed up", patient=True)
-    line.cut_when(when, SECONDS)
+    line.cut_at_each(SYNCING.values(), SECONDS)
     assert world.sync()["verdict"] == "passed"
+    assert line.cuts == len(SYNCING)
 
 
 @pytest.mark.parametrize("phase", SYNCING)
 def test_a_sync_whose_line_stays_cut_counts_nothing_that_no_receipt_names(at, phase):
     world, _, line = at("backed up", patient=False)
-    line.cut_when(SYNCING[phase])
+    line.cut_at_each([SYNCING[phase]])
     if phase == "when the copies are told":  # by then the receipt has come
         assert world.sync()["verdict"] == "failed"
         assert all(record["sync"]["miyun"] for record in world.store.load())
@@ -144,30 +106,26 @@ def reader(world):
     return site.SiteReader(unit, "scratch1", world.secrets, str(world.base / "cache-of-drill"))
 
 
-def fetch(world, line, when, seconds=None):
+def fetch(world):
     """Read a payload back as a drill does, and return (SHA-256, bytes)."""
     [record] = world.store.load()
     with reader(world) as there:
         there.snapshots()
-        line.cut_when(when, seconds)
-        return there.dump(
-            record["sync"]["miyun"]["payload"], record["payload"]["path"], "files:app", lambda piece: None
-        )
+        return there.dump(record["sync"]["miyun"]["payload"], record["payload"]["path"], "files:app", len)
 
 
-FETCHING = {"when the repository is asked": midway("serve"), "while bytes come": midway("serve", 6 * MIB)}
-
-
-@pytest.mark.parametrize("when", FETCHING.values(), ids=FETCHING)
-def test_a_drill_s_fetch_outlives_five_seconds_without_network(at, when):
+def test_a_drill_s_fetch_outlives_five_seconds_without_network_in_every_phase(at):
     world, _, line = at("synced", patient=True)
     [record] = world.store.load()
-    assert fetch(world, line, when, SECONDS) == (record["payload"]["sha256"], record["payload"]["bytes"])
+    line.cut_at_each(FETCHING.values(), SECONDS)
+    assert fetch(world) == (record["payload"]["sha256"], record["payload"]["bytes"])
+    assert line.cuts == len(FETCHING)
 
 
 @pytest.mark.parametrize("when", FETCHING.values(), ids=FETCHING)
 def test_a_drill_s_fetch_whose_line_stays_cut_says_nothing_about_the_backup(at, when):
     world, _, line = at("synced", patient=False)
+    line.cut_at_each([when])
     with pytest.raises(NotJudgedError):
-        fetch(world, line, when)
+        fetch(world)
     assert os.listdir(world.tmpfs) == []
