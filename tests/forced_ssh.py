@@ -130,7 +130,7 @@ class _Account(paramiko.ServerInterface):
         said.join()
         status = child.wait()
         with contextlib.suppress(OSError, EOFError, paramiko.SSHException):  # a caller that had enough is gone
-            channel.send_exit_status(status)
+            channel.send_exit_status(status if status >= 0 else 128 - status)  # as a shell tells of a signal
             channel.close()
 
 

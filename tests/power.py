@@ -9,7 +9,9 @@ import select
 import shutil
 import signal
 import subprocess
+import sys
 import time
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -82,3 +84,29 @@ def forget(*folders: str | Path) -> None:
                 shutil.rmtree(path)
                 continue
             path.unlink()
+
+
+def on_small_disk(folder: Path, size_mib: int, act: Callable[[], object]) -> None:
+    """Run `act` where `folder` is a disk of its own of so many MiB; AssertionError where `act` raised anything."""
+    child = os.fork()
+    if not child:
+        code = 1
+        try:
+            if ctypes.CDLL(None, use_errno=True).unshare(_NEW_MOUNTS):
+                raise OSError(ctypes.get_errno(), "no namespace of its own: is this root?")
+            subprocess.run(["mount", "--make-rprivate", "/"], check=True)
+            subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size_mib}m", "none", str(folder)], check=True)
+            act()
+            code = 0
+        except BaseException:
+            traceback.print_exc()
+        finally:
+            sys.stderr.flush()
+            os._exit(code)
+    _, status = os.waitpid(child, 0)
+    assert os.waitstatus_to_exitcode(status) == 0, "see what was printed above"
+
+
+def resize(folder: Path, size_mib: int) -> None:
+    """Give the disk of `on_small_disk` another size."""
+    subprocess.run(["mount", "-o", f"remount,size={size_mib}m", str(folder)], check=True)

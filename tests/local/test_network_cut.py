@@ -4,6 +4,7 @@ A line that is cut holds back every byte and tells nobody, as a router without p
 """
 
 import os
+from contextlib import contextmanager
 
 import pytest
 from yunwei_host import sshagent
@@ -37,17 +38,23 @@ def stages(tmp_path_factory):
 
 @pytest.fixture
 def at(stages, monkeypatch):
-    """Return a function: the world at a stage, its lines whole."""
+    """Return a function: the world at a stage with its lines to the source and to the second site, both whole."""
 
-    def back_to(stage, patient):
+    def back_to(stage):
         for one in (stages.near, stages.far):
             one.line.mend()
-        if not patient:  # else half a minute of silence, as in production
-            hasty = [line for line in sshagent.SETTINGS if not line.startswith("ServerAlive")]
-            monkeypatch.setattr(sshagent, "SETTINGS", (*hasty, "ServerAliveInterval 1", "ServerAliveCountMax 2"))
         return stages.back_to(stage, monkeypatch), stages.near.line, stages.far.line
 
     return back_to
+
+
+@contextmanager
+def impatient():
+    """Give a silent line up after six seconds; in production it takes half a minute."""
+    others = [line for line in sshagent.SETTINGS if not line.startswith("ServerAlive")]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sshagent, "SETTINGS", (*others, "ServerAliveInterval 2", "ServerAliveCountMax 3"))
+        yield
 
 
 PULLING = {
@@ -59,7 +66,7 @@ FETCHING = {"when the repository is asked": midway("serve"), "while bytes come":
 
 
 def test_a_backup_outlives_five_seconds_without_network_in_every_phase(at):
-    world, line, _ = at("new", patient=True)
+    world, line, _ = at("new")
     line.cut_at_each(PULLING.values(), SECONDS)
     assert [item["status"] for item in world.back_up()["items"]] == ["accepted"]
     assert line.cuts == len(PULLING)
@@ -67,9 +74,10 @@ def test_a_backup_outlives_five_seconds_without_network_in_every_phase(at):
 
 @pytest.mark.parametrize("when", PULLING.values(), ids=PULLING)
 def test_a_backup_whose_line_stays_cut_fails_and_leaves_nothing(at, when):
-    world, line, _ = at("new", patient=False)
+    world, line, _ = at("new")
     line.cut_at_each([when])
-    [item] = world.back_up()["items"]
+    with impatient():
+        [item] = world.back_up()["items"]
     assert (item["status"], "answer ends inside" in item["reason"]) == ("failed", True), item["reason"]
     assert world.snapshots() == []
     assert world.store.pending() == {}
@@ -78,7 +86,7 @@ def test_a_backup_whose_line_stays_cut_fails_and_leaves_nothing(at, when):
 
 
 def test_a_sync_outlives_five_seconds_without_network_in_every_phase(at):
-    world, _, line = at("backed up", patient=True)
+    world, _, line = at("backed up")
     line.cut_at_each(SYNCING.values(), SECONDS)
     assert world.sync()["verdict"] == "passed"
     assert line.cuts == len(SYNCING)
@@ -86,13 +94,14 @@ def test_a_sync_outlives_five_seconds_without_network_in_every_phase(at):
 
 @pytest.mark.parametrize("phase", SYNCING)
 def test_a_sync_whose_line_stays_cut_counts_nothing_that_no_receipt_names(at, phase):
-    world, _, line = at("backed up", patient=False)
+    world, _, line = at("backed up")
     line.cut_at_each([SYNCING[phase]])
     if phase == "when the copies are told":  # by then the receipt has come
-        assert world.sync()["verdict"] == "failed"
+        with impatient():
+            assert world.sync()["verdict"] == "failed"
         assert all(record["sync"]["miyun"] for record in world.store.load())
     else:
-        with pytest.raises(FaultError, match=r"was cut|cannot be reached|gave no receipt"):
+        with impatient(), pytest.raises(FaultError, match=r"was cut|cannot be reached|gave no receipt"):
             world.sync()
         assert not any(record["sync"] for record in world.store.load())
     line.mend()
@@ -115,7 +124,7 @@ def fetch(world):
 
 
 def test_a_drill_s_fetch_outlives_five_seconds_without_network_in_every_phase(at):
-    world, _, line = at("synced", patient=True)
+    world, _, line = at("synced")
     [record] = world.store.load()
     line.cut_at_each(FETCHING.values(), SECONDS)
     assert fetch(world) == (record["payload"]["sha256"], record["payload"]["bytes"])
@@ -124,8 +133,8 @@ def test_a_drill_s_fetch_outlives_five_seconds_without_network_in_every_phase(at
 
 @pytest.mark.parametrize("when", FETCHING.values(), ids=FETCHING)
 def test_a_drill_s_fetch_whose_line_stays_cut_says_nothing_about_the_backup(at, when):
-    world, _, line = at("synced", patient=False)
+    world, _, line = at("synced")
     line.cut_at_each([when])
-    with pytest.raises(NotJudgedError):
+    with impatient(), pytest.raises(NotJudgedError):
         fetch(world)
     assert os.listdir(world.tmpfs) == []

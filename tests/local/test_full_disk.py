@@ -1,0 +1,56 @@
+"""A disk that is really full, of the repository or of the second site: what did not fit leaves nothing and is named."""
+
+import os
+
+import pytest
+from yunwei_host import backup
+from yunwei_host.faults import FaultError
+from yunwei_host.repository import make_repository
+
+from tests.power import on_small_disk, resize
+from tests.pull_world import TwoSites
+
+MIB = 1 << 20
+
+
+@pytest.fixture
+def world(tmp_path, monkeypatch):
+    made = TwoSites(tmp_path, monkeypatch)
+    made.only("files")
+    made.sync_work["items"] = ["files:app"]
+    monkeypatch.setattr(backup, "RESERVE_BYTES", 0)
+    return made
+
+
+def test_a_backup_that_fills_the_repository_s_disk_is_refused_and_its_space_given_back(world):
+    large = world.tree / "large"
+
+    def act():
+        make_repository(world.repository)
+        large.write_bytes(os.urandom(40 * MIB))
+        [item] = world.back_up()["items"]
+        assert item["status"] == "failed"
+        assert "full" in item["reason"] or "no space left" in item["reason"], item["reason"]
+        assert (world.snapshots(), world.store.load(), world.repository.locks()) == ([], [], [])
+        assert not [path for path in (world.base / "mediation/repo/data").rglob("*") if path.is_file()]
+        large.write_bytes(os.urandom(MIB))
+        assert [one["status"] for one in world.back_up()["items"]] == ["accepted"]
+
+    on_small_disk(world.base / "mediation", 30, act)
+
+
+def test_a_copy_that_fills_the_second_site_s_disk_counts_nothing_and_goes_on_when_there_is_room(world):
+    (world.tree / "large").write_bytes(os.urandom(40 * MIB))
+    world.back_up()
+
+    world.limit_site(keep_free_bytes=8 * MIB)
+
+    def act():
+        (world.base / "miyun/mediation").mkdir()
+        with pytest.raises(FaultError, match="refused by that site: the disk"):
+            world.sync()
+        assert not any(record["sync"] for record in world.store.load())
+        resize(world.base / "miyun", 200)
+        assert world.sync()["verdict"] == "passed"
+
+    on_small_disk(world.base / "miyun", 30, act)
