@@ -1,0 +1,186 @@
+"""Makes a drafted change whole or not at all, and takes a confirmed one back."""
+
+from __future__ import absolute_import, division, print_function
+
+__metaclass__ = type
+
+import hashlib
+import os
+import stat
+
+from . import candidates, guard, kinds, revert, sshd
+from .host import run
+from .hosttools import faults, jsonfile
+
+
+def make(host, draft, change, seconds, still_differs):
+    """Make a change that is taken back by itself after `seconds` unless it is confirmed; return its folder.
+
+    Args:
+        host: the `Host`.
+        draft: the `Draft`, not empty.
+        change: the change's id, a new one.
+        seconds: from the moment before the first file is replaced.
+        still_differs: called when all is done, returns in words what is not in force as wanted.
+
+    Raises FaultError, OSError: nothing was changed, or all of it was taken back, as the message says.
+    """
+    folder = os.path.join(guard.base(host), change)
+    recipe = _recipe(host, draft, change)
+    jsonfile.write_json(folder, "recipe.json", recipe)
+    try:
+        _prepare(draft, recipe, folder)
+    except BaseException:
+        guard.discard(folder)
+        raise
+    guard.install_hook(host)
+    _mark(folder, revert.ARMED)
+    try:
+        guard.start(host, folder, change, seconds)
+        _carry_out(host, draft, recipe)
+        wrong = still_differs()
+        if wrong:
+            raise faults.FaultError("not in force after the change: %s" % "; ".join(wrong))
+    except Exception as error:
+        raise faults.FaultError("%s; %s" % (error, _take_back(folder)))
+    return folder
+
+
+def _recipe(host, draft, change):
+    files = [_file_entry(host, draft, change, number, name) for number, name in enumerate(draft.files())]
+    return {
+        "change": change,
+        "files": files,
+        "modes": [_mode_entry(path, draft.modes[path]) for path in sorted(draft.modes)],
+        "kernel": [_kernel_entry(path, draft.kernel[path]) for path in sorted(draft.kernel)],
+        "commands": _undoing_commands(host, draft),
+    }
+
+
+def _file_entry(host, draft, change, number, name):
+    path = host.path(name)
+    hidden = os.path.join(os.path.dirname(path), ".yunwei-%s-%d" % (change, number))
+    return {
+        "name": name,
+        "path": path,
+        "saved": hidden if draft.before[name] is not None else None,
+        "candidate": hidden + ".new",
+        "sha256": hashlib.sha256(draft.after[name].encode("latin-1")).hexdigest(),
+    }
+
+
+def _mode_entry(path, wanted):
+    about = os.lstat(path)
+    before = {"mode": stat.S_IMODE(about.st_mode), "uid": about.st_uid, "gid": about.st_gid}
+    return dict(before, path=path, after=wanted)
+
+
+def _kernel_entry(path, wanted):
+    with open(path) as stream:
+        return {"path": path, "value": " ".join(stream.read().split()), "after": wanted}
+
+
+def _undoing_commands(host, draft):
+    commands = []
+    for name in draft.services:
+        enabled, running = kinds.service_state(host, name)
+        if host.systemd:
+            unit = kinds.unit_name(name)
+            commands += [["systemctl", "enable", unit]] if enabled else []
+            commands += [["systemctl", "start", unit]] if running else []
+        else:
+            commands += [["chkconfig", name, "on"]] if enabled else []
+            commands += [["service", name, "start"]] if running else []
+    if kinds.SSHD_CONFIG in draft.files():
+        commands.append(sshd.reload_command(host))
+    return commands
+
+
+def _prepare(draft, recipe, folder):
+    guard.write_program(folder)
+    for entry in recipe["files"]:
+        candidates.write(entry, draft.after[entry["name"]])
+    for entry in recipe["files"]:
+        candidates.validate(entry)
+
+
+def _mark(folder, name):
+    os.close(os.open(os.path.join(folder, name), os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _carry_out(host, draft, recipe):
+    for entry in recipe["files"]:
+        candidates.replace(entry)
+    for entry in recipe["modes"]:
+        os.chown(entry["path"], entry["after"]["uid"], entry["after"]["gid"])
+        os.chmod(entry["path"], entry["after"]["mode"])
+    for entry in recipe["kernel"]:
+        with open(entry["path"], "w") as stream:
+            stream.write(entry["after"])
+    for name in draft.services:
+        _switch_off(host, name)
+    if kinds.SSHD_CONFIG in draft.files():
+        sshd.reload(host)
+
+
+def _switch_off(host, name):
+    unit = kinds.unit_name(name)
+    systemd = (["systemctl", "disable", unit], ["systemctl", "stop", unit])
+    for command in systemd if host.systemd else (["chkconfig", name, "off"], ["service", name, "stop"]):
+        code, said = run(command)
+        if code:
+            raise faults.FaultError("%s ended with %d: %s" % (" ".join(command), code, said.strip()[-300:]))
+
+
+def _take_back(folder):
+    """Take the change back at once; return what came of it, in words."""
+    if not revert.move(folder, revert.ARMED, revert.REVERTING):
+        return "it is being taken back"
+    wrong = revert.take_back(folder)
+    if wrong:
+        return "taking it back failed too, look at this host: %s" % "; ".join(wrong)
+    revert.move(folder, revert.REVERTING, revert.REVERTED)
+    return "all of it was taken back"
+
+
+def undo(folder, check):
+    """Take a confirmed change back; return [{"item", "status", "reason"}].
+
+    Raises RefusedByPolicyError where it waits for its confirmation, FaultError where something that it changed was
+    changed again since, or cannot be put back.
+    """
+    found = revert.state(folder)
+    if found in (revert.ARMED, revert.REVERTING):
+        raise faults.RefusedByPolicyError("armed", "REFUSED: this change waits for its confirmation; start again then")
+    recipe = revert.read_recipe(folder)
+    if found != revert.CONFIRMED:
+        return [{"item": recipe["change"], "status": "as before", "reason": "the change is %s" % (found or "not made")}]
+    _demand_untouched(recipe)
+    names = [entry["path"] for key in ("files", "modes", "kernel") for entry in recipe[key]]
+    names += [" ".join(command) for command in recipe["commands"]]
+    if not check:
+        wrong = revert.take_back(folder)
+        if wrong:
+            raise faults.FaultError("not all could be put back: %s" % "; ".join(wrong))
+        revert.move(folder, revert.CONFIRMED, revert.UNDONE)
+    status = "would be put back" if check else "put back"
+    return [{"item": name, "status": status, "reason": None} for name in names]
+
+
+def _demand_untouched(recipe):
+    """Raise FaultError naming every file that is neither as this change left it nor already put back."""
+    wrong = []
+    for entry in recipe["files"]:
+        waiting = entry["saved"] is None or os.path.lexists(entry["saved"])
+        if waiting and revert.digest(entry["path"]) not in (entry["sha256"], None):
+            wrong.append(entry["path"])
+    if wrong:
+        raise faults.FaultError(
+            "changed since this change: %s; undo what was changed later first, or put it right by hand"
+            % ", ".join(wrong)
+        )

@@ -1,0 +1,195 @@
+#!/usr/bin/env python
+"""Takes a change of settings back, by itself where nobody confirmed it.
+
+A copy of this file lies in the folder of every change, and one above them for the host's start: it runs without
+Ansible, without a controller and after a restart, and needs nothing but Python and no free space. In the folder of a
+change are `recipe.json` and one marker, whose name is the change's state. A marker is only ever renamed: whoever
+renames it first (a confirmation or the guard) decides.
+
+    revert.py watch SECONDS   wait, then take the change back unless it was confirmed
+    revert.py boot            at the host's start: take every change back that was not confirmed
+    revert.py confirm         keep the change
+    revert.py state           print the state
+"""
+
+from __future__ import absolute_import, division, print_function
+
+__metaclass__ = type
+
+import errno
+import fcntl
+import hashlib
+import json
+import os
+import subprocess
+import sys
+import time
+
+ARMED, REVERTING, REVERTED, CONFIRMED, UNDONE = "armed", "reverting", "reverted", "confirmed", "undone"
+STATES = (REVERTING, ARMED, CONFIRMED, REVERTED, UNDONE)
+WAITS = 0.2
+
+
+def state(folder):
+    """Return the state of the change in `folder`, None of one that never began."""
+    for name in STATES:
+        if os.path.exists(os.path.join(folder, name)):
+            return name
+    return None
+
+
+def move(folder, old, new):
+    """Bring a change from one state into another; return whether it was in the old one."""
+    try:
+        os.rename(os.path.join(folder, old), os.path.join(folder, new))
+    except OSError as error:
+        if error.errno != errno.ENOENT:
+            raise
+        return False
+    return True
+
+
+def read_recipe(folder):
+    """Return the recipe: files, modes, kernel, commands, as `change.py` wrote it before it changed anything."""
+    with open(os.path.join(folder, "recipe.json"), "rb") as stream:
+        return json.loads(stream.read().decode("ascii"))
+
+
+def hold(folder):
+    """Return a descriptor that says this process guards the change, or None where another one does."""
+    descriptor = os.open(os.path.join(folder, "recipe.json"), os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except (IOError, OSError):
+        os.close(descriptor)
+        return None
+    return descriptor
+
+
+def take_back(folder, starting=False):
+    """Take the change back and return what could not be, in words; may be repeated after a kill at any point.
+
+    `starting`: the host is starting, so services are not waited for.
+    """
+    recipe, faults = read_recipe(folder), []
+    steps = [(_restore_file, entry) for entry in reversed(recipe["files"])]
+    steps += [(_restore_mode, entry) for entry in recipe["modes"]]
+    steps += [(_restore_kernel, entry) for entry in recipe["kernel"]]
+    steps += [(_run, _without_waiting(command, starting)) for command in recipe["commands"]]
+    for step, argument in steps:
+        try:
+            step(argument)
+        except (EnvironmentError, ValueError) as error:
+            faults.append("%s" % error)
+    return faults
+
+
+def digest(path):
+    """Return the SHA-256 of a file's content, None where there is no file."""
+    try:
+        with open(path, "rb") as stream:
+            return hashlib.sha256(stream.read()).hexdigest()
+    except EnvironmentError as error:
+        if error.errno != errno.ENOENT:
+            raise
+        return None
+
+
+def _restore_file(entry):
+    """Put the file of before in its place: the same inode, so with its mode, owner, ACL and label."""
+    path, saved = entry["path"], entry["saved"]
+    if os.path.lexists(entry["candidate"]):
+        os.unlink(entry["candidate"])
+    if saved is None:
+        found = digest(path)
+        if found not in (None, entry["sha256"]):
+            raise ValueError("%s was changed since; look at it, then remove it" % path)
+        if found:
+            os.unlink(path)
+    elif os.path.lexists(saved):
+        if os.path.lexists(path) and os.path.samefile(path, saved):
+            os.unlink(saved)
+        else:
+            os.rename(saved, path)
+
+
+def _restore_mode(entry):
+    if os.path.lexists(entry["path"]) and not os.path.islink(entry["path"]):
+        os.chown(entry["path"], entry["uid"], entry["gid"])
+        os.chmod(entry["path"], entry["mode"])
+
+
+def _restore_kernel(entry):
+    with open(entry["path"], "w") as stream:
+        stream.write(entry["value"])
+
+
+def _run(command):
+    child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    said = child.communicate()[0].decode("utf-8", "replace").strip()
+    if child.returncode:
+        raise ValueError("%s ended with %d: %s" % (" ".join(command), child.returncode, said))
+
+
+def _without_waiting(command, starting):
+    return command[:1] + ["--no-block"] + command[1:] if starting and command[0] == "systemctl" else command
+
+
+def _guard(folder, starting=False):
+    """Take an unconfirmed change back; return 0, or 1 where something of it stayed."""
+    if not move(folder, ARMED, REVERTING) and state(folder) != REVERTING:
+        return 0
+    faults = take_back(folder, starting)
+    for fault in faults:
+        print("yunwei: not taken back: %s" % fault, file=sys.stderr)
+    if faults:
+        return 1
+    move(folder, REVERTING, REVERTED)
+    return 0
+
+
+def watch(folder, seconds):
+    """Wait `seconds` for a confirmation, by a clock that nobody can set, then take the change back."""
+    if hold(folder) is None:
+        return 0
+    until = os.times()[4] + seconds
+    while os.times()[4] < until:
+        if state(folder) not in (ARMED, REVERTING):
+            return 0
+        time.sleep(WAITS)
+    return _guard(folder)
+
+
+def _boot(base):
+    """Take back what is unconfirmed in any folder of `base`, the newest first: it was made on top of the others."""
+    folders = [os.path.join(base, name) for name in sorted(os.listdir(base), reverse=True)]
+    return max([_guard(one, True) for one in folders if state(one) in (ARMED, REVERTING)] or [0])
+
+
+def _confirm(folder):
+    if move(folder, ARMED, CONFIRMED) or state(folder) == CONFIRMED:
+        print(CONFIRMED)
+        return 0
+    print("too late: the change is %s" % state(folder), file=sys.stderr)
+    return 1
+
+
+def main(arguments):
+    """Do what the first argument says for the change in whose folder this file lies; return the exit code."""
+    folder = os.path.dirname(os.path.abspath(__file__))
+    word = arguments[0] if arguments else ""
+    if word == "watch":
+        return watch(folder, int(arguments[1]))
+    if word == "boot":
+        return _boot(folder)
+    if word == "confirm":
+        return _confirm(folder)
+    if word == "state":
+        print(state(folder))
+        return 0
+    print(__doc__, file=sys.stderr)
+    return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
