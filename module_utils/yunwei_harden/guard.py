@@ -45,9 +45,8 @@ def install_hook(host):
         command = " ".join([sys.executable, os.path.join(folder, "revert.py"), "boot"])
         _put(os.path.join(host.root, "etc/cron.d/yunwei-revert"), _CRON % command, 0o644)
         return
-    if _put(
-        os.path.join(host.root, "etc/systemd/system", HOOK), _UNIT % {"base": folder, "python": sys.executable}, 0o644
-    ):
+    unit = _UNIT % {"base": folder, "python": sys.executable}
+    if _put(os.path.join(host.root, "etc/systemd/system", HOOK), unit, 0o644):
         _demand(["systemctl", "daemon-reload"])
     _demand(["systemctl", "enable", HOOK])
 
@@ -59,7 +58,7 @@ def write_program(folder):
 
 
 def start(host, folder, change, seconds):
-    """Start the process that takes the change back after `seconds`; it outlives this one, the session and the controller."""
+    """Start the process that takes the change back after `seconds`; it outlives session and controller."""
     command = [sys.executable, os.path.join(folder, "revert.py"), "watch", "%d" % seconds]
     if host.systemd:
         _demand(["systemd-run", "--quiet", "--unit", "yunwei-guard-" + change] + command)
@@ -84,7 +83,7 @@ def detach(command):
         for name in os.listdir("/proc/self/fd"):
             if int(name) > 2:
                 _close(int(name))
-        os.execv(command[0], command)
+        os.execv(command[0], command)  # noqa: S606 - a list, no shell
     finally:
         os._exit(127)
 

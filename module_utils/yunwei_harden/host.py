@@ -32,7 +32,7 @@ class Host:
         return os.path.realpath(os.path.join(self.root, name.lstrip("/")))
 
     def read(self, name):
-        """Return a file's text (latin-1), None where there is none; raises FaultError where it is not safe to change."""
+        """Return a file's text (latin-1), None where there is none; raises FaultError where others can change it."""
         path = self.path(name)
         try:
             found = os.lstat(path)
@@ -86,9 +86,8 @@ def sshd_effective(config=None):
     command = ["/usr/sbin/sshd", "-T", "-C", _ANYBODY] + (["-f", config] if config else [])
     code, said = run(command)
     if code:
-        raise faults.FaultError(
-            "sshd does not accept %s: %s" % (config or "its configuration", frames.clean_text(said[-600:]))
-        )
+        refused = (config or "its configuration", frames.clean_text(said[-600:]))
+        raise faults.FaultError("sshd does not accept %s: %s" % refused)
     found = {}
     for line in said.splitlines():
         name, _, value = line.partition(" ")

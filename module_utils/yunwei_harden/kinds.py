@@ -1,6 +1,6 @@
 """Each kind of setting: what is in force on a host, and how a change of it is drafted.
 
-A setting is {"kind", "name", "value", "compare", "releases", "owner", "groups"}; what a name means is told at each kind.
+A setting is {"kind", "name", "value", "compare", "releases", "owner", "groups"}; each kind says what a name means.
 """
 
 from __future__ import absolute_import, division, print_function
@@ -214,7 +214,7 @@ def _look_service_off(host, setting, _exempt):
     found = service_state(host, setting["name"])
     if found is None:
         return Looked(NOT_HERE)
-    words = [word for word, so in zip(("enabled", "running"), found) if so]
+    words = ["enabled"] * found[0] + ["running"] * found[1]
     return Looked(DIFFERS if words else AS_WANTED, ", ".join(words) or "off")
 
 
