@@ -45,5 +45,6 @@ class Draft:
 
     def _difference(self, name):
         before = (self.before[name] or "").splitlines()
-        lines = difflib.unified_diff(before, self.after[name].splitlines(), name, name, lineterm="", n=1)
+        # Without the lines around: what a file says elsewhere is nobody's business in a report.
+        lines = difflib.unified_diff(before, self.after[name].splitlines(), name, name, lineterm="", n=0)
         return "\n".join(lines)

@@ -5,13 +5,15 @@ from __future__ import absolute_import, division, print_function
 __metaclass__ = type
 
 import os
+import re
 import sys
 
 from . import change, guard, kinds
 from .host import Host
-from .hosttools import faults, frames
+from .hosttools import faults
 from .plan import plan
 
+_CONTROLS = re.compile(u"[\x00-\x1f\x7f-\x9f]")
 WOULD, CHANGED = "would change", "changed"
 
 
@@ -55,7 +57,7 @@ def undo(work, wanted, check, root="/"):
 
 def _shown(draft):
     found = draft.differences()
-    return dict((name, [frames.clean_text(line) for line in found[name].splitlines()]) for name in found)
+    return dict((name, [_CONTROLS.sub(" ", line) for line in found[name].splitlines()]) for name in found)
 
 
 def _verdict(rows):

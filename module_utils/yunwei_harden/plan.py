@@ -50,9 +50,9 @@ def _reason(setting, looked):
         "within": "only %s" % setting["value"],
         "absent": "nothing",
     }[setting["compare"]]
-    parts = ["found %s" % ("nothing" if looked.found is None else looked.found)]
+    parts = ["found %s" % ("nothing" if looked.found is None else looked.found or "it")]
     if looked.verdict == kinds.DIFFERS:
-        parts.append("becomes %s" % setting["value"] if setting["compare"] != "absent" else "is taken away")
+        parts.append("becomes %s" % (wanted if setting["compare"] == "absent" else setting["value"] or "off"))
     elif looked.verdict == kinds.NOT_JUDGED:
         parts.append("wanted %s" % wanted)
     return "; ".join(parts + ([looked.why] if looked.why else []))
