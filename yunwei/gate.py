@@ -104,6 +104,10 @@ def build_work(request: Request, session: Session, system: str, now: datetime) -
         "clean-logs": lambda: work.log_work(policy, system, now, request.host_vars),
         "inspect-databases": lambda: work.inspect_databases_work(policy, system),
         "maintain-databases": lambda: work.maintain_databases_work(policy, system, now),
+        "harden-servers": lambda: work.hardening_work(
+            policy, system, request.options.get("accept_irreversible") or [], now
+        ),
+        "undo": lambda: work.undo_work(policy, system, str(request.options.get("change") or "")),
         "sync-to-miyun": lambda: work.sync_work(policy, system, session.ledger.head(), now),
         "retire-backups": lambda: work.retire_work(policy, system, request.site, now),
         "drill-restore": lambda: work.drill_work(policy, system, _restore_options(request, session, system), now),

@@ -107,6 +107,13 @@ _JOBS = (
         "Look at databases, their space, sessions, tables, indexes and copies; change nothing",
         launch=False,
     ),
+    Job(
+        "harden-servers",
+        JobClass.DISRUPTIVE,
+        "Bring the settings of hosts to the baseline of their systems; each host takes back what nobody confirms",
+        (Proof("hardening", "production"),),
+    ),
+    Job("undo", JobClass.DISRUPTIVE, "Take a change of settings back, on every host that has it"),
     Job("list-backups", JobClass.READ_ONLY, "List accepted backups and their copies", launch=False),
     Job(
         "list-heads",

@@ -13,7 +13,7 @@ from .host import Host
 from .hosttools import faults
 from .plan import plan
 
-_CONTROLS = re.compile(u"[\x00-\x1f\x7f-\x9f]")
+_CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f]")
 WOULD, CHANGED = "would change", "changed"
 
 

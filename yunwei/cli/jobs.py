@@ -26,7 +26,12 @@ def _launch(options: argparse.Namespace, *, check: bool) -> int:
     if not job.launch:
         raise UsageError(f"'{job.name}' has a command of its own; see yunwei --help")
     runner.raise_on_termination()
-    variables = {"yunwei_now": True} if options.now else {}
+    given = {
+        "yunwei_now": options.now,
+        "yunwei_change": options.change,
+        "yunwei_accept_irreversible": options.accept_irreversible,
+    }
+    variables = {name: value for name, value in given.items() if value}
     request = launch.Request(job, options.inventory, options.system, options.limit, check, variables)
     result = launch.launch(request, show.progress)
     print_result(result, as_json=options.json)
@@ -44,6 +49,9 @@ def print_result(result: launch.Result, *, as_json: bool) -> None:
     if document["items"]:
         title = f"{'plan of ' if document['check'] else ''}{document['job']}"
         show.table(("host", "system", "item", "status", "detail"), show.item_rows(document["items"]), title)
+    for result_of in document["results"]:
+        for lines in (result_of["yunwei"].get("differences") or {}).values():
+            print(f"{result_of['host']}:", *(show.printable(line) for line in lines), sep="\n")
     if document["exit_code"] and document["reason"]:
         show.say(show.printable(document["reason"]))
     print_verification(document)

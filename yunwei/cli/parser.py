@@ -62,8 +62,8 @@ def _add_policy(commands: Commands) -> None:
     with_inventory(
         command(commands, "validate", "policy.validate", "check an inventory and its policy, every problem at once")
     )
-    listing = command(commands, "list", "policy.show_list", "list jobs, systems or hosts")
-    listing.add_argument("what", choices=("jobs", "systems", "hosts"))
+    listing = command(commands, "list", "policy.show_list", "list jobs, systems, hosts or rules of hardening")
+    listing.add_argument("what", choices=("jobs", "systems", "hosts", "rules"))
     with_inventory(listing)
 
 
@@ -75,6 +75,14 @@ def _add_jobs(commands: Commands) -> None:
         parser = command(commands, name, handler, text)
         parser.add_argument("job", help="a job of `yunwei list jobs`")
         with_run(parser)
+        parser.add_argument("--change", metavar="RUN", help="undo: the run whose change is taken back")
+        parser.add_argument(
+            "--accept-irreversible",
+            action="append",
+            default=[],
+            metavar="RULE",
+            help="harden-servers: a rule whose change cannot be undone (may be repeated)",
+        )
     verify = command(commands, "verify", "jobs.verify", "prove the state that a job must have left")
     verify.add_argument("job", help="a job of `yunwei list jobs`")
     with_run(verify)

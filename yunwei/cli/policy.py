@@ -25,7 +25,7 @@ def validate(options: argparse.Namespace) -> int:
 
 
 def show_list(options: argparse.Namespace) -> int:
-    """List jobs, systems or hosts."""
+    """List jobs, systems, hosts or the rules of hardening."""
     rows = _rows(options)
     if options.json:
         show.json_document(rows)
@@ -38,5 +38,9 @@ def show_list(options: argparse.Namespace) -> int:
 def _rows(options: argparse.Namespace) -> list[dict[str, object]]:
     if options.what == "jobs":
         return [{"job": job.name, "class": job.job_class.value, "what": job.summary} for job in all_jobs().values()]
-    estate = policy.load(options.inventory)
-    return policy.describe_systems(estate) if options.what == "systems" else policy.describe_hosts(estate)
+    describe = {
+        "systems": policy.describe_systems,
+        "hosts": policy.describe_hosts,
+        "rules": policy.describe_rules,
+    }
+    return describe[options.what](policy.load(options.inventory))

@@ -1,7 +1,7 @@
 """Policy as data: systems, sites, schedules, targets, retention, the permissions to delete, and the calendar."""
 
 from yunwei.policy.calendar import CalendarRules, Rule
-from yunwei.policy.describe import describe_hosts, describe_systems
+from yunwei.policy.describe import describe_hosts, describe_rules, describe_systems
 from yunwei.policy.engines import ENGINES, no_driver, supported_engines
 from yunwei.policy.estate import Estate
 from yunwei.policy.inventory import Host
@@ -25,6 +25,7 @@ __all__ = [
     "Schedule",
     "System",
     "describe_hosts",
+    "describe_rules",
     "describe_systems",
     "load",
     "no_driver",

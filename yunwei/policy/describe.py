@@ -1,7 +1,8 @@
-"""Rows for `yunwei list systems` and `yunwei list hosts`."""
+"""Rows for `yunwei list systems`, `yunwei list hosts` and `yunwei list rules`."""
 
 from __future__ import annotations
 
+from yunwei.policy.catalogue import Rule, read_catalogue
 from yunwei.policy.model import Policy
 from yunwei.policy.system import System
 
@@ -26,6 +27,24 @@ def describe_hosts(policy: Policy) -> list[dict[str, object]]:
         }
         for host in policy.hosts.values()
     ]
+
+
+def describe_rules(policy: Policy) -> list[dict[str, object]]:
+    """Return one row a rule of hardening: whose baseline has it, what it costs, whether it can be undone."""
+    return [_rule_row(rule) for rule in read_catalogue(policy.inventory_dir)[0].rules.values()]
+
+
+def _rule_row(rule: Rule) -> dict[str, object]:
+    return {
+        "rule": rule.id,
+        "title": rule.title.zh,
+        "levels": ", ".join(map(str, rule.levels)),
+        "remedy": rule.remedy,
+        "risk": rule.risk,
+        "restart": rule.restart,
+        "undo": rule.undo,
+        "releases": ", ".join(sorted({name for one in rule.settings for name in one.releases})) or "all",
+    }
 
 
 def _system_row(system: System) -> dict[str, object]:

@@ -11,6 +11,7 @@ from yunwei.jobs import all_jobs
 from yunwei.policy.alerts import Alerts
 from yunwei.policy.base import AbsolutePath, Model, Name, Port, refuse
 from yunwei.policy.databases import DatabaseCare
+from yunwei.policy.hardening import HardeningGuard
 from yunwei.policy.suggest import did_you_mean
 from yunwei.policy.timers import Timers
 
@@ -155,6 +156,7 @@ class Estate(Model):
     lock: Lock = Field(description="lease_seconds")
     inspection: Inspection = Field(default=Inspection(), description="thresholds, each with a default")
     databases: DatabaseCare = Field(default=DatabaseCare(), description="inspection and maintenance")
+    hardening: HardeningGuard = Field(default=HardeningGuard(), description="confirm_seconds, exempt_accounts")
     alerts: Alerts | None = Field(default=None, description="language, grace_seconds, repeat_seconds, channels")
     timers: Timers | None = Field(default=None, description="user, command, inventory, state, logins, jobs")
     production_group: Name = Field(default="production", description="the group that no drill host may be in")

@@ -12,9 +12,11 @@ from yunwei.policy.base import Model
 from yunwei.policy.calendar import CalendarFile, combine
 from yunwei.policy.calendar_checks import check_calendar
 from yunwei.policy.connection_checks import check_connections
+from yunwei.policy.catalogue import read_catalogue
 from yunwei.policy.contract import Contract
 from yunwei.policy.draft import Draft
 from yunwei.policy.estate import Estate
+from yunwei.policy.hardening_checks import check_hardening
 from yunwei.policy.inventory import Inventory, read_inventory
 from yunwei.policy.log_checks import check_logs
 from yunwei.policy.model import Policy
@@ -60,7 +62,12 @@ def examine(inventory: Path | str, today: date | None = None) -> tuple[Policy | 
     if not systems:
         problems.append(Problem("policy/systems", "", "no system", "at least one file <system>.yml"))
     calendar = _calendar(folder, problems)
-    problems += _cross_check(hosts, estate, contract, systems, today)
+    day = today or datetime.now(estate.model.zone if estate.model else None).date()
+    problems += _cross_check(hosts, estate, contract, systems, day)
+    catalogue, faults = read_catalogue(folder)
+    problems += faults
+    for system in systems:
+        problems += check_hardening(system, catalogue, day)
     problems += check_calendar(calendar, {Path(draft.file).stem for draft in systems}, hosts.hosts)
     ordered = sorted(set(problems), key=lambda problem: (problem.file, problem.path, problem.found))
     models = [draft.model for draft in systems if draft.model is not None]
@@ -77,7 +84,7 @@ def _cross_check(
     estate: Draft[Estate],
     contract: Draft[Contract] | None,
     systems: list[Draft[System]],
-    today: date | None,
+    today: date,
 ) -> list[Problem]:
     production = estate.text("production_group") or "production"
     problems = [*estate_checks.check_estate(estate, hosts), *check_connections(hosts, estate)]
@@ -87,8 +94,7 @@ def _cross_check(
     problems += estate_checks.check_neighbours(systems)
     if contract is not None:
         problems += estate_checks.check_contract(contract, systems)
-    zone = estate.model.zone if estate.model else None
-    problems += estate_checks.check_permissions(systems, today or datetime.now(zone).date())
+    problems += estate_checks.check_permissions(systems, today)
     problems += misspelt(hosts.assignments, role_interfaces(content_root() / "roles"))
     return problems
 

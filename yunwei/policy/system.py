@@ -13,6 +13,7 @@ from yunwei.policy.base import AbsolutePath, IsoDate, Model, Name, Port, RoleNam
 from yunwei.policy.databases import DatabaseLogin
 from yunwei.policy.engines import ENGINES, EngineName
 from yunwei.policy.estate import SiteName
+from yunwei.policy.hardening import Hardening
 from yunwei.policy.logs import LogRule, Permission
 from yunwei.policy.schedule import Schedule
 from yunwei.policy.tripwire import RECORD_ID, RecordId, Tripwire
@@ -173,6 +174,9 @@ class System(Model):
     retention: list[Retention] = Field(default=[], description="a list of rules, one a site")
     legal_holds: list[LegalHold] = Field(default=[], description="a list of holds")
     logs: list[LogRule] = Field(default=[], description="a list of rules for log files")
+    hardening: Hardening | None = Field(
+        default=None, description="level, add, waive; null: this system is not hardened"
+    )
     tripwire: Tripwire = Field(default=Tripwire(), description="what is suspicious about a new backup")
     services: list[Service] = Field(default=[], description="a list of services")
     application: Application | None = Field(

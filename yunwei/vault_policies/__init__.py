@@ -22,6 +22,7 @@ SAME_IDENTITY: Mapping[str, str] = {
     "list-backups": "verify-backups",
     "list-heads": "verify-backups",
     "inspect-backup-sites": "inspect",
+    "undo": "harden-servers",
 }
 _FROM_SITE: Mapping[str, tuple[str, ...]] = {
     "local": ("repository-local", "local-read"),
@@ -56,6 +57,7 @@ def secret_names(job: str, source_hosts: Sequence[str], site: str) -> list[str]:
         "set-timers": [],
         "inspect-databases": [],
         "maintain-databases": [],
+        "harden-servers": [],
         "inspect": ["local-read" if site == "local" else "miyun-read"],
     }
     return needs.get(SAME_IDENTITY.get(job, job), list(_FROM_SITE[site]))

@@ -2,6 +2,7 @@
 
 from yunwei.work.back_up import back_up_work, prepare_work, source_work
 from yunwei.work.databases import inspect_databases_work, maintain_databases_work
+from yunwei.work.hardening import hardening_work, undo_work
 from yunwei.work.logs import log_work
 from yunwei.work.restore import RestoreOptions, drill_work, recover_work
 from yunwei.work.sites import retire_work, sync_work
@@ -12,6 +13,7 @@ __all__ = [
     "back_up_work",
     "drill_work",
     "inspect_databases_work",
+    "hardening_work",
     "log_work",
     "maintain_databases_work",
     "prepare_work",
@@ -20,4 +22,5 @@ __all__ = [
     "source_work",
     "sync_work",
     "timers_work",
+    "undo_work",
 ]

@@ -1,0 +1,1 @@
+"""From findings to rules, and the rules themselves (`catalogue/`)."""

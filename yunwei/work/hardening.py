@@ -1,0 +1,149 @@
+"""Work of the jobs `harden-servers` and `undo`: which rules hold on which hosts, and which change is taken back."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from datetime import date, datetime
+from typing import TypedDict
+
+from yunwei.errors import UsageError
+from yunwei.policy import Policy, System
+from yunwei.policy.catalogue import Catalogue, Rule, read_catalogue
+from yunwei.policy.hardening import Waiver
+from yunwei.policy.inventory import Host
+from yunwei.policy.suggest import did_you_mean
+
+_RUN_ID = re.compile(r"r-[A-Za-z0-9-]{4,60}")
+
+
+class SettingWork(TypedDict):
+    """One setting, as `module_utils/yunwei_harden/kinds.py` takes it."""
+
+    kind: str
+    name: str
+    value: str
+    compare: str
+    releases: list[str]
+    owner: str
+    groups: list[str]
+
+
+class RuleWork(TypedDict):
+    """One rule on one host; `waived` says why it is left out, in words."""
+
+    id: str
+    undo: str
+    waived: str | None
+    settings: list[SettingWork]
+
+
+class HostHardeningWork(TypedDict):
+    """One host's part, as `module_utils/yunwei_harden/hardening.py` takes it."""
+
+    system: str
+    rules: list[RuleWork]
+    exempt_accounts: list[str]
+    accept_irreversible: list[str]
+    confirm_seconds: int
+
+
+class HardeningWork(TypedDict):
+    """Module `hardening_apply`, once for each host of a system."""
+
+    system: str
+    hosts: dict[str, HostHardeningWork]
+
+
+class UndoWork(TypedDict):
+    """Module `hardening_undo`, once for each host of a system."""
+
+    system: str
+    hosts: list[str]
+    change: str
+
+
+def hardening_work(policy: Policy, system_id: str, accept: Sequence[str], now: datetime) -> HardeningWork:
+    """Return what holds on the hosts of one system; no host where policy does not harden it.
+
+    On a host of several systems the rules of all of them hold, less those that any of them has waived.
+    Raises `UsageError` for an unknown system or rule in `accept`.
+    """
+    system, catalogue = policy.system(system_id), read_catalogue(policy.inventory_dir)[0]
+    for name in accept:
+        if name not in catalogue.rules:
+            hint = did_you_mean(name, catalogue.rules) or "See `yunwei list rules`."
+            raise UsageError(f"--accept-irreversible {name}: there is no such rule. {hint}")
+    today = now.astimezone(policy.estate.zone).date()
+    hosts = _hosts(policy, system) if system.hardening else []
+    return {
+        "system": system.id,
+        "hosts": {
+            host: {
+                "system": system.id,
+                "rules": host_rules(policy, catalogue, host, today),
+                "exempt_accounts": policy.estate.hardening.exempt_accounts,
+                "accept_irreversible": list(accept),
+                "confirm_seconds": policy.estate.hardening.confirm_seconds,
+            }
+            for host in hosts
+        },
+    }
+
+
+def undo_work(policy: Policy, system_id: str, change: str) -> UndoWork:
+    """Return which change is taken back on the hosts of one system.
+
+    Raises `UsageError` for an unknown system, and where `change` is no id of a run.
+    """
+    if not _RUN_ID.fullmatch(change):
+        found = repr(change) if change else "nothing"
+        raise UsageError(
+            f"--change: found {found}; give the run that made the change, such as r-20260301T013000-a1b2c3"
+        )
+    system = policy.system(system_id)
+    return {"system": system.id, "hosts": _hosts(policy, system), "change": change}
+
+
+def host_rules(policy: Policy, catalogue: Catalogue, host: str, today: date) -> list[RuleWork]:
+    """Return the rules of one host, those that are waived today with the reason."""
+    here = [system for system in policy.systems.values() if system.hardening and host in system.hosts]
+    wanted = {rule.id: rule for system in here for rule in _wanted(system, catalogue)}
+    waivers = [waiver for system in here if system.hardening for waiver in system.hardening.waive]
+    return [_rule(rule, waivers, host, today) for name, rule in catalogue.rules.items() if name in wanted]
+
+
+def _hosts(policy: Policy, system: System) -> list[str]:
+    """Return the hosts of a system that are reached by SSH."""
+    return [name for name in system.hosts if not _is_windows(policy.host(name))]
+
+
+def _is_windows(host: Host) -> bool:
+    return host.variables.get("ansible_connection") in ("psrp", "winrm")
+
+
+def _wanted(system: System, catalogue: Catalogue) -> list[Rule]:
+    if system.hardening is None:
+        return []
+    return [*catalogue.baseline(system.hardening.level), *(catalogue.rules[name] for name in system.hardening.add)]
+
+
+def _rule(rule: Rule, waivers: Sequence[Waiver], host: str, today: date) -> RuleWork:
+    waiver = next((one for one in waivers if one.covers(rule.id, host, today)), None)
+    return {
+        "id": rule.id,
+        "undo": rule.undo,
+        "waived": f"{waiver.reason} ({waiver.approver}, until {waiver.until})" if waiver else None,
+        "settings": [
+            {
+                "kind": one.kind,
+                "name": one.name,
+                "value": one.value,
+                "compare": one.compare,
+                "releases": list(one.releases),
+                "owner": one.owner,
+                "groups": list(one.groups),
+            }
+            for one in rule.settings
+        ],
+    }
