@@ -94,7 +94,7 @@ def with_pam_option(text, stack, module, option, value):
 
 
 def _pam_lines(text, stack, module):
-    pattern = r"^[ \t]*-?%s[ \t]+(?:\[[^\]\n]*\]|\S+)[ \t]+\S*?%s(?P<arguments>(?:[ \t]+[^\n#]*)?)" % (
+    pattern = r"^[ \t]*-?%s[ \t]+(?:\[[^\]\n]*\]|\S+)[ \t]+\S*?%s(?P<arguments>(?:[ \t]+[^\s#]+)*)(?=[ \t]*(?:#|$))" % (
         re.escape(stack),
         re.escape(module),
     )

@@ -7,11 +7,13 @@ __metaclass__ = type
 import os
 import pkgutil
 import sys
+import time
 
 from . import revert
 from .host import run
 from .hosttools import faults
 
+_START_SECONDS = 30
 HOOK = "yunwei-revert.service"
 _UNIT = """# Made by yunwei: a change of settings that nobody confirmed does not outlive a restart.
 [Unit]
@@ -64,6 +66,20 @@ def start(host, folder, change, seconds):
         _demand(["systemd-run", "--quiet", "--unit", "yunwei-guard-" + change] + command)
     else:
         detach(command)
+    _await(folder)
+
+
+def _await(folder):
+    """Wait until the guard holds the change: before that nothing may be changed. Raises FaultError."""
+    until = os.times()[4] + _START_SECONDS
+    while True:
+        held = revert.hold(folder)
+        if held is None:
+            return
+        os.close(held)
+        if os.times()[4] > until:
+            raise faults.FaultError("the process that would take the change back does not start; look at the host's load")
+        time.sleep(0.05)
 
 
 def detach(command):

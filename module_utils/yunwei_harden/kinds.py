@@ -61,7 +61,7 @@ def _look_sshd(host, setting, _exempt):
         return Looked(NOT_HERE)
     found = host.sshd().get(setting["name"].lower())
     if found is None:
-        return Looked(NOT_HERE, None, "this sshd does not know the option")
+        return Looked(NOT_JUDGED, None, "this sshd does not know the option")
     return _judged(setting, found)
 
 

@@ -24,7 +24,7 @@ def detect(root="/"):
         found = "debian" + named.get("VERSION_ID", "").strip('"')
     else:
         suffix = re.search(r"\.(?:el|ns)([67])(?:[._]|$)", os.uname()[2])
-        first = suffix or re.search(r"release V?([67])\b", _read(os.path.join(root, "etc/redhat-release")))
+        first = suffix or re.search(r"release V?([67])(?!\d)", _read(os.path.join(root, "etc/redhat-release")))
         found = "el" + first.group(1) if first else named.get("PRETTY_NAME", "no name").strip('"')
     if found not in KNOWN:
         raise faults.FaultError(

@@ -28,6 +28,7 @@ import time
 ARMED, REVERTING, REVERTED, CONFIRMED, UNDONE = "armed", "reverting", "reverted", "confirmed", "undone"
 STATES = (REVERTING, ARMED, CONFIRMED, REVERTED, UNDONE)
 WAITS = 0.2
+LONGEST_LOOK = 5
 
 
 def state(folder):
@@ -150,9 +151,13 @@ def _guard(folder, starting=False):
 
 def watch(folder, seconds):
     """Wait `seconds` for a confirmation, by a clock that nobody can set, then take the change back."""
-    if hold(folder) is None:
-        return 0
-    until = os.times()[4] + seconds
+    begin = os.times()[4]
+    until = begin + seconds
+    # Who started this process looks whether it holds the change, and for that moment holds it himself.
+    while hold(folder) is None:
+        if os.times()[4] > begin + LONGEST_LOOK:
+            return 0
+        time.sleep(WAITS / 10)
     while os.times()[4] < until:
         if state(folder) not in (ARMED, REVERTING):
             return 0

@@ -29,6 +29,8 @@ JOBS = {
     "clean-logs": ("run", "clean-logs", "--system", SYSTEM),
     "maintain-databases": ("run", "maintain-databases", "--system", SYSTEM),
     "inspect-databases": ("db", "inspect", "--system", SYSTEM),
+    "harden-servers": ("run", "harden-servers", "--system", SYSTEM),
+    "undo": ("run", "undo", "--change", "r-never-made", "--system", SYSTEM),
     "set-timers": ("run", "set-timers", "--system", SYSTEM),
     "sync-to-miyun": ("run", "sync-to-miyun", "--system", SYSTEM),
     "retire-backups": ("run", "retire-backups", "--system", SYSTEM),

@@ -29,6 +29,7 @@ NEEDED = {
     "set-timers": set(),
     "inspect-databases": set(),
     "maintain-databases": set(),
+    "harden-servers": set(),
     "recover": {"repository-local", "repository-miyun", "miyun-read", "local-read"},
 }
 

@@ -11,8 +11,8 @@ from yunwei.policy import estate_checks
 from yunwei.policy.base import Model
 from yunwei.policy.calendar import CalendarFile, combine
 from yunwei.policy.calendar_checks import check_calendar
-from yunwei.policy.connection_checks import check_connections
 from yunwei.policy.catalogue import read_catalogue
+from yunwei.policy.connection_checks import check_connections
 from yunwei.policy.contract import Contract
 from yunwei.policy.draft import Draft
 from yunwei.policy.estate import Estate

@@ -98,9 +98,7 @@ def undo_work(policy: Policy, system_id: str, change: str) -> UndoWork:
     """
     if not _RUN_ID.fullmatch(change):
         found = repr(change) if change else "nothing"
-        raise UsageError(
-            f"--change: found {found}; give the run that made the change, such as r-20260301T013000-a1b2c3"
-        )
+        raise UsageError(f"--change: found {found}; give the run that made it, such as r-20260301T013000-a1b2c3")
     system = policy.system(system_id)
     return {"system": system.id, "hosts": _hosts(policy, system), "change": change}
 
