@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import subprocess
 import sys
 import time
@@ -16,7 +15,7 @@ from yunwei_harden import hardening, revert
 SYSTEM, RUN = "mediation", "r-20260301T013000-aaaaaa"
 LOGIN_DEFS = "# comment\nPASS_MAX_DAYS\t99999\nPASS_MIN_DAYS\t0\nUMASK\t\t022\n"
 COMMON_AUTH = "auth\t[success=1 default=ignore]\tpam_unix.so nullok\nauth\trequisite\t\t\tpam_deny.so\n"
-COMMON_PASSWORD = "password\t[success=1 default=ignore]\tpam_unix.so obscure yescrypt\n"
+COMMON_NEW = "password\t[success=1 default=ignore]\tpam_unix.so obscure yescrypt\n"
 
 
 def setting(kind: str, name: str, value: str = "", compare: str = "equal", **more: Any) -> dict[str, Any]:
@@ -55,11 +54,11 @@ class World:
         self.write("etc/os-release", 'ID=debian\nVERSION_ID="12"\n')
         self.write("etc/login.defs", LOGIN_DEFS)
         self.write("etc/pam.d/common-auth", COMMON_AUTH)
-        self.write("etc/pam.d/common-password", COMMON_PASSWORD)
+        self.write("etc/pam.d/common-password", COMMON_NEW)
         self.write("proc/sys/net/ipv4/conf/all/accept_redirects", "1")
         for folder in ("etc/sysctl.d", "etc/cron.d", "var/lib"):
             (root / folder).mkdir(parents=True)
-        os.chmod(root, 0o755)
+        root.chmod(0o755)
 
     def write(self, name: str, text: str) -> Path:
         path = self.root / name

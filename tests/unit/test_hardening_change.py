@@ -179,7 +179,7 @@ def test_a_pam_module_that_is_not_there_is_found_before_anything_changes(world: 
 def test_what_cannot_be_undone_needs_to_be_accepted_by_name(world: World):
     world.rules = [AGE, {**EMPTY, "undo": "none"}]
     before = world.picture()
-    with pytest.raises(RefusedByPolicyError, match="empty cannot be undone.*--accept-irreversible empty"):
+    with pytest.raises(RefusedByPolicyError, match=r"empty cannot be undone.*--accept-irreversible empty"):
         world.harden()
     assert world.picture() == before
     assert statuses(world.harden(check=True)[0])["empty"] == "would change"

@@ -70,7 +70,7 @@ def test_without_a_login_the_host_takes_it_back_and_that_is_told(
 
     monkeypatch.setattr(confirm, "_await_return", way_is_back)
     with pytest.raises(
-        TakenBackError, match="no fresh login .* within 1 s of the change: no route.*taken the change back"
+        TakenBackError, match=r"no fresh login .* within 1 s of the change: no route.*taken the change back"
     ):
         confirm.confirm(ssh, waiting)
     assert world.picture() == before

@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 from yunwei_harden import compare, edits
 
-SSHD = "# the server\nPort 22\nInclude /etc/ssh/sshd_config.d/*.conf\nX11Forwarding yes\n\nMatch User backup\n  X11Forwarding no\n"
+SSHD = (
+    "# server\nPort 22\nInclude /etc/ssh/sshd_config.d/*.conf\nX11Forwarding yes\n\nMatch User b\n  X11Forwarding no\n"
+)
 
 
 def test_sshd_options_stand_before_everything_that_could_set_them_first():
@@ -57,15 +59,7 @@ def test_an_option_is_taken_off_every_line_of_its_module_and_stack():
     changed = edits.with_pam_option(PAM, "auth", "pam_unix.so", "nullok", None)
     assert edits.pam_values(changed, "auth", "pam_unix.so", "nullok") == [None, None]
     assert changed.splitlines()[0] == PAM.splitlines()[0]
-    assert changed.splitlines()[1].split() == [
-        "auth",
-        "[success=1",
-        "default=ignore]",
-        "pam_unix.so",
-        "try_first_pass",
-        "#",
-        "why",
-    ]
+    assert " ".join(changed.splitlines()[1].split()).endswith("default=ignore] pam_unix.so try_first_pass # why")
     assert edits.with_pam_option(changed, "auth", "pam_unix.so", "nullok", None) == changed
 
 

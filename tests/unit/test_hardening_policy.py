@@ -73,9 +73,9 @@ def test_a_host_of_two_systems_gets_the_rules_of_both_less_what_either_waived(la
     lab.edit(
         MEDIATION,
         "waive:",
-        "waive:\n    - {rule: net-forwarding, hosts: [db1], reason: routes, approver: mediation-owner, until: 2027-01-31}",
+        "waive:\n    - {rule: net-forwarding, hosts: [db1], reason: routes, approver: m-owner, until: 2027-01-31}",
     )
-    assert of_host(lab, "db1", "legalservice")["net-forwarding"] == "routes (mediation-owner, until 2027-01-31)"
+    assert of_host(lab, "db1", "legalservice")["net-forwarding"] == "routes (m-owner, until 2027-01-31)"
     assert of_host(lab, "legacy1", "legalservice")["net-forwarding"] is None
 
 
@@ -137,7 +137,7 @@ def test_an_inventory_adds_rules_of_its_own(lab: InventoryCopy):
         ("id: site-port", "id: sshd-x11", "rules[0].id", "a second time"),
         (
             'name: Port, value: "2222"',
-            'name: Port, value: "22\\nMatch all"',
+            'name: Port, value: "22\\nMatch"',
             "rules[0].settings[0]",
             "one line without",
         ),
@@ -161,9 +161,7 @@ def test_a_rule_that_is_wrong_is_named_with_its_place(lab: InventoryCopy, old: s
 
 
 def test_names_that_do_not_exist_are_refused_before_anything_starts(lab: InventoryCopy):
-    with pytest.raises(
-        UsageError, match=r"--accept-irreversible sshd-x1: there is no such rule\. Did you mean 'sshd-x11'"
-    ):
+    with pytest.raises(UsageError, match=r"--accept-irreversible sshd-x1: .* Did you mean 'sshd-x11'"):
         work.hardening_work(lab.load(), "mediation", ["sshd-x1"], NOW)
     with pytest.raises(UsageError, match=r"--change: found nothing; give the run"):
         work.undo_work(lab.load(), "mediation", "")

@@ -24,6 +24,8 @@ from yunwei.policy.yaml_files import read_mapping
 Release = Literal["el6", "el7", "debian11", "debian12"]
 Kind = Literal["sshd", "sysctl", "login_defs", "pwquality", "pam", "file_mode", "service_off", "login_shell"]
 Compare = Literal["equal", "at_least", "at_most", "within", "absent"]
+# Of GB/T 22239-2019, 安全计算环境; the same in levels 2 and 3.
+Clause = Literal["身份鉴别", "访问控制", "安全审计", "入侵防范"]
 Remedy = Literal["settings", "package", "manual", "accept"]
 OWN = Path(__file__).resolve().parents[1] / "hardening" / "catalogue"
 # What each kind of setting calls by its `name`; the value stands in files that programs read as lines.
@@ -101,7 +103,7 @@ class Rule(Model):
 
     id: RuleId = Field(description="a short name, once in the whole catalogue")
     title: Names = Field(description="zh and en")
-    clause: str | None = Field(default=None, description="the clause of GB/T 22239-2019, level 3, such as 8.1.4.1")
+    clause: Clause | None = Field(default=None, description="身份鉴别, 访问控制, 安全审计 or 入侵防范")
     levels: list[Level] = Field(default=[], description="levels whose baseline has it; none: only on a finding")
     match: Match = Field(default=Match(), description="ids of findings, by scanner")
     remedy: Remedy = Field(default="settings", description="settings, package, manual or accept")

@@ -174,9 +174,7 @@ class System(Model):
     retention: list[Retention] = Field(default=[], description="a list of rules, one a site")
     legal_holds: list[LegalHold] = Field(default=[], description="a list of holds")
     logs: list[LogRule] = Field(default=[], description="a list of rules for log files")
-    hardening: Hardening | None = Field(
-        default=None, description="level, add, waive; null: not hardened"
-    )
+    hardening: Hardening | None = Field(default=None, description="level, add, waive; null: not hardened")
     tripwire: Tripwire = Field(default=Tripwire(), description="what is suspicious about a new backup")
     services: list[Service] = Field(default=[], description="a list of services")
     application: Application | None = Field(
