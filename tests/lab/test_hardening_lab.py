@@ -102,7 +102,7 @@ def test_servers_are_hardened_proven_left_alone_and_put_back(lab: Lab):
     done = lab.json(*RUN)
     assert {(item["host"], item["item"]) for item in done["items"] if item["status"] == "changed"} == would
     assert done["verification"]["verdict"] == "passed", done["verification"]
-    assert [result["host"] for result in done["results"]][0] == "app1"
+    assert next(result["host"] for result in done["results"]) == "app1"
     assert "mail" in picture(lab, "app1")
     again = lab.playbook("harden_servers", "-e", json.dumps({"yunwei_systems": ["mediation"]}), env=dict(os.environ))
     assert again.returncode == 0, again.stdout + again.stderr
