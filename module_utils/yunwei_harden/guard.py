@@ -78,7 +78,9 @@ def _await(folder):
             return
         os.close(held)
         if os.times()[4] > until:
-            raise faults.FaultError("the process that would take the change back does not start; look at the host's load")
+            raise faults.FaultError(
+                "the process that would take the change back does not start; look at the host's load"
+            )
         time.sleep(0.05)
 
 

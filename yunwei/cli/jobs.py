@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from yunwei import launch, proofs, runner
@@ -49,13 +50,22 @@ def print_result(result: launch.Result, *, as_json: bool) -> None:
     if document["items"]:
         title = f"{'plan of ' if document['check'] else ''}{document['job']}"
         show.table(("host", "system", "item", "status", "detail"), show.item_rows(document["items"]), title)
-    for result_of in document["results"]:
-        for lines in (result_of["yunwei"].get("differences") or {}).values():
-            print(f"{result_of['host']}:", *(show.printable(line) for line in lines), sep="\n")
+    _print_differences(document["results"])
     if document["exit_code"] and document["reason"]:
         show.say(show.printable(document["reason"]))
     print_verification(document)
     print(f"{document['status']}  run {document['run_id']}")
+
+
+def _print_differences(results: Sequence[Mapping[str, Any]]) -> None:
+    """Print how files change, each once: a host of two systems says it twice."""
+    said = [
+        "\n".join([f"{one['host']}:", *map(show.printable, lines)])
+        for one in results
+        for lines in (one["yunwei"].get("differences") or {}).values()
+    ]
+    for text in dict.fromkeys(said):
+        print(text)
 
 
 def print_verification(document: dict[str, Any]) -> None:
