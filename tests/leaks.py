@@ -11,7 +11,7 @@ from yunwei import policy
 from yunwei.vault import VaultClient
 
 _TOKEN = re.compile(r"[A-Za-z0-9_+/=-]{20,}")
-_NAMES = ("repository-local", "repository-miyun", "miyun-append", "miyun-read", "local-read")
+_NAMES = ("repository-local", "repository-miyun", "miyun-append", "miyun-read", "local-read", "login-probe")
 
 
 def read_secrets(known: policy.Policy) -> list[str]:

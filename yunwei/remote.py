@@ -22,7 +22,10 @@ class RemoteError(CouldNotJudgeError):
 
 @dataclass(frozen=True)
 class Endpoint:
-    """Where to connect, as whom, with which key (its text, never a file), and the lines that pin the host's key."""
+    """Where to connect, as whom, with which key (its text, never a file), and the lines that pin the host's key.
+
+    With a password no key is used.
+    """
 
     address: str
     user: str
@@ -30,6 +33,7 @@ class Endpoint:
     host_keys: Sequence[str]
     port: int = 22
     timeout_seconds: int = 10
+    password: str | None = field(default=None, repr=False)
 
     def __str__(self) -> str:
         return f"{self.user}@{self.address}:{self.port}"
@@ -44,7 +48,8 @@ def connect(endpoint: Endpoint) -> Iterator[Any]:
     import fabric  # noqa: PLC0415 - slow to import
     import paramiko  # noqa: PLC0415
 
-    options = {"pkey": _key(endpoint), "look_for_keys": False, "allow_agent": False}
+    proof = {"pkey": _key(endpoint)} if endpoint.password is None else {"password": endpoint.password}
+    options = {**proof, "look_for_keys": False, "allow_agent": False}
     config = fabric.Config(overrides={"load_ssh_configs": False, "run": {"in_stream": False, "hide": True}})
     connection = fabric.Connection(
         endpoint.address,
@@ -91,6 +96,21 @@ def ask(connection: Any, words: str, most_bytes: int, most_seconds: float) -> by
         said = stderr.read(_MOST_WORDS).decode("utf-8", "replace").strip()
         raise RemoteError(f"`{words}` was refused: {said or 'it said nothing'}")
     return bytes(answer)
+
+
+def become_root(connection: Any, password: str, most_seconds: float) -> None:
+    """Have sudo ask for the password, whatever it remembers, and type it.
+
+    Raises `RemoteError` where sudo refuses, or is slower than allowed.
+    """
+    # With a terminal: EL 6 and 7 let nobody use sudo without.
+    stdin, stdout, _stderr = connection.client.exec_command("sudo -k -S -p '' true", timeout=most_seconds, get_pty=True)
+    stdin.write(f"{password}\n")
+    stdin.flush()
+    if not stdout.channel.status_event.wait(most_seconds):
+        raise RemoteError(f"sudo gives no answer within {most_seconds:.0f} s")
+    if stdout.channel.exit_status != 0:
+        raise RemoteError("the login by password works, but sudo refuses the account or its password")
 
 
 def _pins(lines: Sequence[str]) -> Iterator[tuple[str, str]]:

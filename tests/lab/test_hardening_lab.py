@@ -13,11 +13,23 @@ import pytest
 from tests.harden_world import wait_for
 from tests.lab.conftest import Lab
 from tests.lab.test_kill import _kill_when
+from yunwei import policy
+from yunwei.vault import VaultClient
 
 pytestmark = pytest.mark.lab
 
 RUN = ("run", "harden-servers", "--system", "mediation")
 HOSTS = ("app1", "db1")
+PROBE = "yunwei-probe"
+DROP_IN = "/etc/ssh/sshd_config.d/99-yunwei-probe.conf"
+# The image refuses passwords to everybody; the order on standard input is chpasswd's.
+_MAKE_PROBE = f"""
+id {PROBE} 2>/dev/null || useradd --create-home {PROBE}
+chpasswd
+printf 'Match User {PROBE}\\n  PasswordAuthentication yes\\n' > {DROP_IN}
+echo '{PROBE} ALL=(root) ALL' > /etc/sudoers.d/{PROBE}; chmod 0440 /etc/sudoers.d/{PROBE}
+systemctl reload ssh
+"""
 CHANGES = "/var/lib/yunwei/hardening"
 FILES = (
     "/etc/ssh/sshd_config",
@@ -54,25 +66,47 @@ def _as_before(lab: Lab) -> Iterator[None]:
         lab.podman(host, "sh", "-c", script)
 
 
-def _with_rule(lab: Lab, folder: Path, option: str, value: str) -> Lab:
-    """Return the lab under an inventory whose own rule sets an option of sshd on the systems' hosts."""
+@pytest.fixture(scope="module")
+def probe(lab: Lab) -> Iterator[str]:
+    """Make an account that logs in by password, and becomes root by typing it, on both hosts."""
+    vault = VaultClient(policy.load(lab.inventory).estate.vault)
+    vault.login()
+    try:
+        password = vault.read("systems/mediation/login-probe")["password"]
+    finally:
+        vault.revoke()
+    for host in HOSTS:
+        lab.podman(host, "sh", "-c", _MAKE_PROBE, stdin=f"{PROBE}:{password}\n")
+    yield PROBE
+    for host in HOSTS:
+        lab.podman(
+            host, "sh", "-c", f"userdel -r {PROBE}; rm -f {DROP_IN} /etc/sudoers.d/{PROBE}; systemctl reload ssh"
+        )
+
+
+def _inventory(lab: Lab, folder: Path, hardening: str, rule: tuple[str, str] | None = None) -> Lab:
+    """Return the lab under an inventory with a guard of its own, and with a rule of its own that locks somebody out."""
     inventory = folder / "inventory"
     shutil.copytree(lab.inventory, inventory)
-    (inventory / "policy/hardening").mkdir()
-    (inventory / "policy/hardening/site.yml").write_text(SITE_RULE % (option, value), encoding="utf-8")
-    mediation, estate = inventory / "policy/systems/mediation.yml", inventory / "policy/estate.yml"
-    text = mediation.read_text(encoding="utf-8")
-    assert "hardening:\n  level: 2\n" in text
-    mediation.write_text(text.replace("  level: 2\n", "  level: 2\n  add: [site-lock-out]\n"), encoding="utf-8")
-    with estate.open("a", encoding="utf-8") as file:
-        file.write("hardening: {confirm_seconds: 20}\n")
+    with (inventory / "policy/estate.yml").open("a", encoding="utf-8") as file:
+        file.write(f"hardening: {{{hardening}}}\n")
+    if rule:
+        (inventory / "policy/hardening").mkdir()
+        (inventory / "policy/hardening/site.yml").write_text(SITE_RULE % rule, encoding="utf-8")
+        mediation = inventory / "policy/systems/mediation.yml"
+        text = mediation.read_text(encoding="utf-8")
+        assert "hardening:\n  level: 2\n" in text
+        mediation.write_text(text.replace("  level: 2\n", "  level: 2\n  add: [site-lock-out]\n"), encoding="utf-8")
     return Lab(lab.slot, inventory)
 
 
-def test_a_host_that_nobody_can_log_in_to_takes_the_change_back_and_the_others_stay(lab: Lab, tmp_path: Path):
+def test_a_host_where_passwords_no_longer_work_takes_the_change_back_and_the_others_stay(
+    lab: Lab, probe: str, tmp_path: Path
+):
     before = {host: picture(lab, host) for host in HOSTS}
-    done = _with_rule(lab, tmp_path, "AllowUsers", "nobody").json(*RUN, expect=1)
-    assert "no fresh login with a key and sudo within 20 s of the change" in done["reason"]
+    settings = f"confirm_seconds: 20, probe_account: {probe}"
+    done = _inventory(lab, tmp_path, settings, ("AllowUsers", "ops")).json(*RUN, expect=1)
+    assert f"no fresh login and sudo within 20 s of the change: {probe}@" in done["reason"]
     assert "The host has taken the change back by itself and answers again" in done["reason"]
     assert {item["host"] for item in done["items"]} == {"app1"}
     assert {host: picture(lab, host) for host in HOSTS} == before
@@ -82,7 +116,7 @@ def test_a_host_that_nobody_can_log_in_to_takes_the_change_back_and_the_others_s
 def test_with_a_dead_controller_the_host_takes_back_a_change_of_its_port(lab: Lab, tmp_path: Path):
     before = picture(lab, "app1")
     armed = f"ls {CHANGES}/*/armed && ss -Htln | grep -q :2222"
-    changed = _with_rule(lab, tmp_path, "Port", "2222")
+    changed = _inventory(lab, tmp_path, "confirm_seconds: 20", ("Port", "2222"))
     _kill_when(changed, RUN, lambda: lab.podman("app1", "sh", "-c", armed, check=False).returncode == 0)
     assert picture(lab, "app1") != before
     reverted = f"ls {CHANGES}/*/reverted && ss -Htln | grep -q :22"
@@ -90,7 +124,8 @@ def test_with_a_dead_controller_the_host_takes_back_a_change_of_its_port(lab: La
     assert picture(lab, "app1") == before
 
 
-def test_servers_are_hardened_proven_left_alone_and_put_back(lab: Lab):
+def test_servers_are_hardened_proven_left_alone_and_put_back(lab: Lab, probe: str, tmp_path: Path):
+    lab = _inventory(lab, tmp_path, f"probe_account: {probe}")
     lab.podman("app1", "sh", "-c", "chmod 0604 /etc/login.defs; chgrp mail /etc/login.defs")
     before = {host: picture(lab, host) for host in HOSTS}
     planned = lab.json("plan", "harden-servers", "--system", "mediation")
@@ -103,6 +138,8 @@ def test_servers_are_hardened_proven_left_alone_and_put_back(lab: Lab):
     assert {(item["host"], item["item"]) for item in done["items"] if item["status"] == "changed"} == would
     assert done["verification"]["verdict"] == "passed", done["verification"]
     assert next(result["host"] for result in done["results"]) == "app1"
+    kept = [result["yunwei"]["kept"] for result in done["results"] if "kept" in result["yunwei"]]
+    assert kept == ["after a new login with a key and by password, and sudo"] * 2
     assert "mail" in picture(lab, "app1")
     again = lab.playbook("harden_servers", "-e", json.dumps({"yunwei_systems": ["mediation"]}), env=dict(os.environ))
     assert again.returncode == 0, again.stdout + again.stderr

@@ -15,6 +15,7 @@ SECRETS = (
     "miyun-append",
     "miyun-read",
     "local-read",
+    "login-probe",
 )
 NEEDED = {
     "back-up": {"repository-local", "source-app1", "source-db1"},
@@ -30,6 +31,7 @@ NEEDED = {
     "inspect-databases": set(),
     "maintain-databases": set(),
     "harden-servers": set(),
+    "harden-servers": {"login-probe"},
     "recover": {"repository-local", "repository-miyun", "miyun-read", "local-read"},
 }
 

@@ -10,6 +10,7 @@ from tests.harden_world import World
 from yunwei.errors import CouldNotJudgeError
 from yunwei.hardening import confirm
 from yunwei.hardening.confirm import Armed, TakenBackError
+from yunwei.remote import RemoteError
 
 
 @pytest.fixture
@@ -55,6 +56,30 @@ def test_a_password_is_typed_and_never_an_argument(world: World, ssh: list[str],
     assert "geheim" not in said
 
 
+def test_another_way_in_must_work_first(world: World, ssh: list[str]):
+    tried: list[str | None] = []
+
+    def probe() -> None:
+        tried.append(world.state())
+        if len(tried) < 3:
+            raise RemoteError("probe@192.0.2.1:22: Authentication failed.")
+
+    confirm.confirm(ssh, armed(world), probe=probe)
+    assert tried == ["armed"] * 3
+    assert world.state() == "confirmed"
+
+
+def test_a_way_in_that_stays_shut_keeps_nothing(world: World, ssh: list[str]):
+    def probe() -> None:
+        raise RemoteError("probe@192.0.2.1:22: Authentication failed.")
+
+    world.seconds = 1
+    before = world.picture()
+    with pytest.raises(TakenBackError, match=r"within 1 s of the change: probe@192\.0\.2\.1:22: Authentication failed"):
+        confirm.confirm(ssh, armed(world), probe=probe)
+    assert world.picture() == before
+
+
 def test_without_a_login_the_host_takes_it_back_and_that_is_told(
     world: World, ssh: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
@@ -70,7 +95,7 @@ def test_without_a_login_the_host_takes_it_back_and_that_is_told(
 
     monkeypatch.setattr(confirm, "_await_return", way_is_back)
     with pytest.raises(
-        TakenBackError, match=r"no fresh login .* within 1 s of the change: no route.*taken the change back"
+        TakenBackError, match=r"no fresh login and sudo within 1 s of the change: no route.*taken the change back"
     ):
         confirm.confirm(ssh, waiting)
     assert world.picture() == before

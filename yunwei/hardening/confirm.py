@@ -5,9 +5,10 @@ from __future__ import annotations
 import shlex
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from yunwei import remote
 from yunwei.errors import CouldNotJudgeError, YunweiError
 
 # A connection that is still open would answer whatever the change has done to logins.
@@ -41,13 +42,25 @@ def fresh(ssh: Sequence[str]) -> list[str]:
     return [ssh[0], *_FRESH, *ssh[1:]]
 
 
-def confirm(ssh: Sequence[str], armed: Armed, password: str | None = None) -> None:
-    """Log in anew, become root, and keep the change; try until the host's own time is nearly over.
+def try_password(endpoint: remote.Endpoint) -> None:
+    """Log in by password, over a connection of its own, and become root with a typed password.
+
+    Raises `remote.RemoteError` where that is not possible.
+    """
+    with remote.connect(endpoint) as connection:
+        remote.become_root(connection, str(endpoint.password), _LOGIN_SECONDS)
+
+
+def confirm(
+    ssh: Sequence[str], armed: Armed, password: str | None = None, probe: Callable[[], None] | None = None
+) -> None:
+    """Log in anew, become root, and keep the change; try for as long as the host waits.
 
     Args:
         ssh: reaches the host with an SSH key (`relay.ssh_command`).
         armed: the change.
         password: typed for sudo where it asks for one.
+        probe: another way in that must work first; raises `YunweiError` where it does not.
 
     Raises:
         TakenBackError: no login in time; the host took the change back, seen by a login afterwards.
@@ -56,7 +69,9 @@ def confirm(ssh: Sequence[str], armed: Armed, password: str | None = None) -> No
     until = time.monotonic() + armed.seconds
     said = "no login was tried"
     while time.monotonic() < until:
-        answer, said = _ask(ssh, armed, "confirm", password)
+        answer, said = "", _refusal(probe)
+        if not said:
+            answer, said = _ask(ssh, armed, "confirm", password)
         if answer == "confirmed":
             return
         if "too late" in said:
@@ -65,8 +80,18 @@ def confirm(ssh: Sequence[str], armed: Armed, password: str | None = None) -> No
     _await_return(ssh, armed, password, said)
 
 
+def _refusal(probe: Callable[[], None] | None) -> str:
+    """Return why the probe does not get in, "" where it does or there is none."""
+    try:
+        if probe is not None:
+            probe()
+    except YunweiError as error:
+        return str(error)
+    return ""
+
+
 def _await_return(ssh: Sequence[str], armed: Armed, password: str | None, said: str) -> None:
-    why = f"no fresh login with a key and sudo within {armed.seconds} s of the change: {said}"
+    why = f"no fresh login and sudo within {armed.seconds} s of the change: {said}"
     until = time.monotonic() + _GRACE_SECONDS
     while time.monotonic() < until:
         answer, _ = _ask(ssh, armed, "state", password)

@@ -26,11 +26,12 @@ _KEYS = ("local-read", "miyun-append", "miyun-read")
 
 
 def wanted_secrets() -> dict[str, str]:
-    """Return path below the mount -> kind (`password` or `key`) of every secret of the lab."""
+    """Return path below the mount -> kind (`password`, `typed` or `key`) of every secret of the lab."""
     wanted = {}
     for system, hosts in SYSTEMS.items():
         wanted.update({f"systems/{system}/{name}": "password" for name in _PASSWORDS})
         wanted.update({f"systems/{system}/{name}": "key" for name in _KEYS})
+        wanted[f"systems/{system}/login-probe"] = "typed"
         wanted.update({f"systems/{system}/source-{host}": "key" for host in hosts})
     return wanted
 
@@ -144,6 +145,8 @@ def _new_secret(path: str, kind: str) -> dict[str, str]:
     if kind == "password":
         first, last = secrets.token_urlsafe(24), secrets.token_urlsafe(24)
         return {"password": f"{first}'\"$HOME `id` {{{{ 7 * 7 }}}}\n密云 \\ %s{last}"}
+    if kind == "typed":  # one line: people type it
+        return {"password": f"{secrets.token_urlsafe(24)}'\"$HOME `id` 密 \\ %s"}
     private, public = keys.generate(path.replace("/", "-"))
     return {"private_key": private, "public_key": public}
 

@@ -157,6 +157,9 @@ class Estate(Model):
     inspection: Inspection = Field(default=Inspection(), description="thresholds, each with a default")
     databases: DatabaseCare = Field(default=DatabaseCare(), description="inspection and maintenance")
     hardening: HardeningGuard = Field(default=HardeningGuard(), description="confirm_seconds, exempt_accounts")
+    hardening: HardeningGuard = Field(
+        default=HardeningGuard(), description="confirm_seconds, probe_account, exempt_accounts"
+    )
     alerts: Alerts | None = Field(default=None, description="language, grace_seconds, repeat_seconds, channels")
     timers: Timers | None = Field(default=None, description="user, command, inventory, state, logins, jobs")
     production_group: Name = Field(default="production", description="the group that no drill host may be in")

@@ -41,6 +41,9 @@ class HardeningGuard(Model):
     confirm_seconds: int = Field(
         default=180, ge=20, le=3600, description="20 to 3600 seconds after which an unconfirmed change is taken back"
     )
+    probe_account: Name | None = Field(
+        default=None, description="an account whose login by password and sudo is tried before a change is kept"
+    )
     exempt_accounts: list[Name] = Field(
         default=["dmdba", "kingbase", "oracle", "postgres"],
         description="accounts of database servers, whose shells keep their umask and never time out",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from datetime import date, datetime
+from pathlib import Path
 from typing import TypedDict
 
 from yunwei.errors import UsageError
@@ -13,6 +14,7 @@ from yunwei.policy.catalogue import Catalogue, Rule, read_catalogue
 from yunwei.policy.hardening import Waiver
 from yunwei.policy.inventory import Host
 from yunwei.policy.suggest import did_you_mean
+from yunwei.work.pins import pinned_keys
 
 _RUN_ID = re.compile(r"r-[A-Za-z0-9-]{4,60}")
 
@@ -49,9 +51,12 @@ class HostHardeningWork(TypedDict):
 
 
 class HardeningWork(TypedDict):
-    """Module `hardening_apply`, once for each host of a system."""
+    """Module `hardening_apply`, once for each host of a system; the probe is for action `hardening_confirm`."""
 
     system: str
+    probe_account: str | None
+    known_hosts: list[str]
+    """Pins of the hosts where there is a probe account."""
     hosts: dict[str, HostHardeningWork]
 
 
@@ -76,8 +81,12 @@ def hardening_work(policy: Policy, system_id: str, accept: Sequence[str], now: d
             raise UsageError(f"--accept-irreversible {name}: there is no such rule. {hint}")
     today = now.astimezone(policy.estate.zone).date()
     hosts = _hosts(policy, system) if system.hardening else []
+    probe = policy.estate.hardening.probe_account
+    places = [(policy.host(name).address, policy.host(name).port) for name in hosts if probe]
     return {
         "system": system.id,
+        "probe_account": probe,
+        "known_hosts": pinned_keys(Path(policy.estate.known_hosts_file), places) if places else [],
         "hosts": {
             host: {
                 "system": system.id,
