@@ -56,13 +56,18 @@ def picture(lab: Lab, host: str) -> str:
 
 @pytest.fixture(autouse=True)
 def _as_before(lab: Lab) -> Iterator[None]:
-    """Take every confirmed change of a test back, whatever became of it."""
+    """Begin and end with hosts as they were before any change, whatever became of a test."""
+    _take_everything_back(lab)
     yield
+    _take_everything_back(lab)
+
+
+def _take_everything_back(lab: Lab) -> None:
+    script = (
+        f"cd {CHANGES} 2>/dev/null || exit 0; for one in $(ls -r); do [ -e $one/confirmed ] || continue; "
+        "mv $one/confirmed $one/armed; python3 $one/revert.py watch 0; done; rm -rf ./r-*"
+    )
     for host in HOSTS:
-        script = (
-            f"cd {CHANGES} 2>/dev/null || exit 0; for one in $(ls -r); do [ -e $one/confirmed ] || continue; "
-            "mv $one/confirmed $one/armed; python3 $one/revert.py watch 0; done; rm -rf ./r-*"
-        )
         lab.podman(host, "sh", "-c", script)
 
 

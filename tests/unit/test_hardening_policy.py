@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import get_args
@@ -10,8 +11,10 @@ import pytest
 from yunwei_harden import compare, kinds, release
 
 from tests.inventories import LEGALSERVICE, MEDIATION, InventoryCopy
-from yunwei import work
+from yunwei import policy, work
+from yunwei.cli import main
 from yunwei.errors import UsageError
+from yunwei.paths import content_root
 from yunwei.policy import catalogue
 
 NOW = datetime(2026, 12, 1, tzinfo=UTC)
@@ -96,9 +99,6 @@ def test_a_system_without_hardening_is_left_alone(lab: InventoryCopy):
 
 
 def test_windows_hosts_are_not_reached_by_ssh():
-    from yunwei import policy
-    from yunwei.paths import content_root
-
     example = policy.load(content_root() / "inventories" / "example", date(2026, 12, 1))
     hosts = work.hardening_work(example, "legalservice", [], NOW)["hosts"]
     assert {"fl-app1", "fl-portal1"} <= set(hosts)
@@ -158,6 +158,13 @@ def test_a_rule_that_is_wrong_is_named_with_its_place(lab: InventoryCopy, old: s
     problem = lab.only_problem()
     assert (problem.file, problem.path) == ("policy/hardening/site.yml", place)
     assert said in str(problem)
+
+
+def test_the_rules_are_listed(capsys: pytest.CaptureFixture[str]):
+    assert main(["list", "rules", "-i", str(content_root() / "inventories" / "lab"), "--json"]) == 0
+    rows = {row["rule"]: row for row in json.loads(capsys.readouterr().out)}
+    assert (rows["sshd-x11"]["levels"], rows["sshd-x11"]["remedy"]) == ("2, 3", "settings")
+    assert rows["tls-old"]["remedy"] == "manual"
 
 
 def test_names_that_do_not_exist_are_refused_before_anything_starts(lab: InventoryCopy):
