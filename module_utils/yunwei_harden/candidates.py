@@ -10,7 +10,7 @@ import os
 import re
 import stat
 
-from . import kinds
+from . import kinds, revert
 from .attributes import copy_attributes
 from .host import run, sshd_effective
 from .hosttools import faults
@@ -83,6 +83,8 @@ def _demand_pam_modules(name, path):
 
 def replace(entry):
     """Put a candidate in the place of its target; the file of before stays beside it under its saved name."""
+    if revert.digest(entry["path"]) != entry["before"]:
+        raise faults.FaultError("%s was changed by somebody else meanwhile; start again" % entry["path"])
     if entry["saved"] is not None:
         _link(entry["path"], entry["saved"])
     os.rename(entry["candidate"], entry["path"])

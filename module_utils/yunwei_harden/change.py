@@ -30,10 +30,10 @@ def make(host, draft, change, seconds, still_differs):
     jsonfile.write_json(folder, "recipe.json", recipe)
     try:
         _prepare(draft, recipe, folder)
+        guard.install_hook(host)
     except BaseException:
         guard.discard(folder)
         raise
-    guard.install_hook(host)
     _mark(folder, revert.ARMED)
     try:
         guard.start(host, folder, change, seconds)
@@ -65,8 +65,13 @@ def _file_entry(host, draft, change, number, name):
         "path": path,
         "saved": hidden if draft.before[name] is not None else None,
         "candidate": hidden + ".new",
-        "sha256": hashlib.sha256(draft.after[name].encode("latin-1")).hexdigest(),
+        "before": _digest(draft.before[name]),
+        "sha256": _digest(draft.after[name]),
     }
+
+
+def _digest(text):
+    return None if text is None else hashlib.sha256(text.encode("latin-1")).hexdigest()
 
 
 def _mode_entry(path, wanted):

@@ -11,7 +11,7 @@ from yunwei_harden import candidates, guard, kinds, release
 from yunwei_harden.host import Host
 from yunwei_host.faults import FaultError, RefusedByPolicyError
 
-from tests.harden_world import AGE, EMPTY, HISTORY, RUN, World, rule, setting, wait_for
+from tests.harden_world import AGE, EMPTY, HISTORY, LOGIN_DEFS, RUN, World, rule, setting, wait_for
 
 LATER = "r-20260302T013000-bbbbbb"
 EA = "user.yunwei-test"
@@ -165,6 +165,17 @@ def test_what_does_not_come_into_force_is_taken_back_at_once(world: World, monke
     with pytest.raises(FaultError, match=r"not in force after the change: empty: .*; all of it was taken back"):
         world.harden()
     assert (world.state(), world.picture()) == ("reverted", before)
+
+
+def test_what_somebody_else_changed_meanwhile_is_not_overwritten(world: World, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(guard, "start", lambda *_: world.write("etc/pam.d/common-auth", "# by hand\n"))
+    with pytest.raises(
+        FaultError, match=r"common-auth was changed by somebody else meanwhile.*all of it was taken back"
+    ):
+        world.harden()
+    assert world.read("etc/pam.d/common-auth") == "# by hand\n"
+    assert world.read("etc/login.defs") == LOGIN_DEFS
+    assert [path.name for path in (world.root / "etc").rglob(".yunwei-*")] == []
 
 
 def test_a_pam_module_that_is_not_there_is_found_before_anything_changes(world: World):
