@@ -73,7 +73,7 @@ def _shell(tmp_path: Path, text: str, words: str) -> list[str]:
     (tmp_path / "settings.sh").write_text(text, encoding="ascii")
     script = f". {tmp_path}/settings.sh; . {tmp_path}/settings.sh; {words}"
     done = subprocess.run(["bash", "--norc", "-ic", script], capture_output=True, text=True, check=False)
-    assert "settings.sh" not in done.stderr
+    assert "TMOUT: readonly variable" not in done.stderr
     return done.stdout.split()
 
 
