@@ -142,7 +142,7 @@ class RealVault:
         self.root.sys.enable_auth_method("approle")
         self._wait(lambda: self.put("systems/mediation/probe", value="x"))
         for system in SYSTEMS:
-            for name in ("repository-local", "repository-miyun"):
+            for name in ("repository-local", "repository-miyun", "login-probe"):
                 self.put(f"systems/{system}/{name}", password=f"{CANARY}-{system}-{name}")
             for name in ("source-app1", "source-db1", "miyun-append", "miyun-read", "local-read"):
                 self.put(

@@ -65,7 +65,7 @@ def test_hosts_get_the_baseline_of_their_system_and_waivers_are_named(lab: Inven
     assert {"sshd-root-login", "password-age", "session-timeout"} <= set(rules)
     assert "kernel-memory" not in rules
     assert rules["sshd-ciphers"] is None
-    assert rules["net-redirects"] == "a container may not write kernel settings (mediation-owner, until 2027-12-31)"
+    assert rules["net-redirects"] == "a container may not write kernel settings (mediation-owner, until 2028-12-31)"
 
 
 def test_a_host_of_two_systems_gets_the_rules_of_both_less_what_either_waived(lab: InventoryCopy):
@@ -83,8 +83,8 @@ def test_a_host_of_two_systems_gets_the_rules_of_both_less_what_either_waived(la
 
 
 def test_a_waiver_ends_with_its_last_day(lab: InventoryCopy):
-    late = date(2028, 1, 1)
-    assert of_host(lab, "app1", now=datetime(2028, 1, 1, 0, 0, tzinfo=UTC))["net-redirects"] is None
+    late = date(2029, 1, 1)
+    assert of_host(lab, "app1", now=datetime(2029, 1, 1, 0, 0, tzinfo=UTC))["net-redirects"] is None
     expired = [problem for problem in lab.problems(late) if "waive" in problem.path]
     assert {problem.stops for problem in expired} == {False}
     assert "Rule password-complexity holds again" in str(expired[0])
