@@ -93,7 +93,8 @@ def test_what_is_suspicious_is_shown(words, capsys, monkeypatch):
         {"system": "s", "item": "files:a", "status": "accepted, suspicious", "record": "0" * 64, "suspicious": [SAID]},
         {"system": "s", "item": "files:a", "status": "present", "record": "1" * 64, "held_by": ["0123456789ab" * 5]},
     ]
-    empty = {"failures": [], "reason": None, "verification": None, "check": False, "job": "back-up", "run_id": "r-1"}
+    empty = {"failures": [], "results": [], "reason": None, "verification": None, "check": False}
+    empty |= {"job": "back-up", "run_id": "r-1"}
     document = {**empty, "status": "done", "exit_code": 0, "items": lines}
     monkeypatch.setattr(launch, "launch", lambda *_: launch.Result(document))
     assert main([*words, "-i", LAB]) == 0

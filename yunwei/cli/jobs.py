@@ -50,7 +50,7 @@ def print_result(result: launch.Result, *, as_json: bool) -> None:
     if document["items"]:
         title = f"{'plan of ' if document['check'] else ''}{document['job']}"
         show.table(("host", "system", "item", "status", "detail"), show.item_rows(document["items"]), title)
-    _print_differences(document.get("results", []))
+    _print_differences(document["results"])
     if document["exit_code"] and document["reason"]:
         show.say(show.printable(document["reason"]))
     print_verification(document)
