@@ -66,7 +66,7 @@ def _probe(host: str, variables: Any, args: dict[str, Any]) -> Callable[[], None
         address=str(variables.get("ansible_host") or host),
         user=str(work["probe_account"]),
         private_key="",
-        host_keys=list(work["known_hosts"]),
+        host_keys=list(work["known_hosts"][host]),
         port=int(variables.get("ansible_port") or 22),
         password=str(args["secrets"]["login-probe"]["password"]),
     )

@@ -112,6 +112,7 @@ def test_a_host_where_passwords_no_longer_work_takes_the_change_back_and_the_oth
     settings = f"confirm_seconds: 20, probe_account: {probe}"
     done = _inventory(lab, tmp_path, settings, ("AllowUsers", "ops")).json(*RUN, expect=1)
     assert f"no fresh login and sudo within 20 s of the change: {probe}@" in done["reason"]
+    assert "Authentication failed" in done["reason"]
     assert "The host has taken the change back by itself and answers again" in done["reason"]
     assert {item["host"] for item in done["items"]} == {"app1"}
     assert {host: picture(lab, host) for host in HOSTS} == before

@@ -10,7 +10,7 @@ from typing import get_args
 import pytest
 from yunwei_harden import compare, kinds, release
 
-from tests.inventories import LEGALSERVICE, MEDIATION, InventoryCopy
+from tests.inventories import ESTATE, LEGALSERVICE, MEDIATION, InventoryCopy
 from yunwei import policy, work
 from yunwei.cli import main
 from yunwei.errors import UsageError
@@ -158,6 +158,18 @@ def test_a_rule_that_is_wrong_is_named_with_its_place(lab: InventoryCopy, old: s
     problem = lab.only_problem()
     assert (problem.file, problem.path) == ("policy/hardening/site.yml", place)
     assert said in str(problem)
+
+
+def test_each_host_is_probed_under_its_own_key(lab: InventoryCopy):
+    lab.pin_everything()
+    assert work.hardening_work(lab.load(), "mediation", [], NOW)["known_hosts"] == {}
+    lab.edit(ESTATE, "timezone:", "hardening: {probe_account: yunwei-probe}\ntimezone:")
+    made = work.hardening_work(lab.load(), "mediation", [], NOW)
+    assert made["probe_account"] == "yunwei-probe"
+    assert made["known_hosts"] == {
+        "app1": ["198.51.100.75 ssh-ed25519 PIN-198.51.100.75"],
+        "db1": ["198.51.100.76 ssh-ed25519 PIN-198.51.100.76"],
+    }
 
 
 def test_the_rules_are_listed(capsys: pytest.CaptureFixture[str]):

@@ -55,8 +55,8 @@ class HardeningWork(TypedDict):
 
     system: str
     probe_account: str | None
-    known_hosts: list[str]
-    """Pins of the hosts where there is a probe account."""
+    known_hosts: dict[str, list[str]]
+    """By host: its own pins; empty where there is no probe account."""
     hosts: dict[str, HostHardeningWork]
 
 
@@ -82,11 +82,12 @@ def hardening_work(policy: Policy, system_id: str, accept: Sequence[str], now: d
     today = now.astimezone(policy.estate.zone).date()
     hosts = _hosts(policy, system) if system.hardening else []
     probe = policy.estate.hardening.probe_account
-    places = [(policy.host(name).address, policy.host(name).port) for name in hosts if probe]
+    probed = [policy.host(name) for name in hosts if probe]
+    pins = Path(policy.estate.known_hosts_file)
     return {
         "system": system.id,
         "probe_account": probe,
-        "known_hosts": pinned_keys(Path(policy.estate.known_hosts_file), places) if places else [],
+        "known_hosts": {host.name: pinned_keys(pins, [(host.address, host.port)]) for host in probed},
         "hosts": {
             host: {
                 "system": system.id,

@@ -15,7 +15,7 @@ POLICY = policy.load(Path(os.environ["YUNWEI_INVENTORY"]))
 CATALOGUE = read_catalogue(POLICY.inventory_dir)[0]
 TODAY = datetime.fromisoformat(os.environ["YUNWEI_AS_OF"]).date() if "YUNWEI_AS_OF" in os.environ else None
 SYSTEMS = [name for name in os.environ.get("YUNWEI_SYSTEMS", "").split(",") if name] or list(POLICY.systems)
-PAM = {"debian": {"auth": "common-auth", "password": "common-password"}, "el": {}}
+DEBIAN_PAM = {"auth": "common-auth", "password": "common-password"}
 
 
 @pytest.fixture(scope="module")
@@ -109,7 +109,7 @@ def test_new_accounts_get_what_is_wanted(host, wanted):
 def test_pam_asks_for_what_is_wanted(host, wanted, release):
     for setting in wanted("pam"):
         stack, module, option = setting["name"].split()
-        files = [PAM["debian"][stack]] if release.startswith("debian") else ["system-auth", "password-auth"]
+        files = [DEBIAN_PAM[stack]] if release.startswith("debian") else ["system-auth", "password-auth"]
         lines = host.check_output(f"cd /etc/pam.d; cat {' '.join(files)}").splitlines()
         asked = [line.split() for line in lines if line.split()[:1] == [stack] and module in line]
         assert asked, setting["name"]
