@@ -30,7 +30,6 @@ NEEDED = {
     "set-timers": set(),
     "inspect-databases": set(),
     "maintain-databases": set(),
-    "harden-servers": set(),
     "harden-servers": {"login-probe"},
     "recover": {"repository-local", "repository-miyun", "miyun-read", "local-read"},
 }

@@ -156,7 +156,6 @@ class Estate(Model):
     lock: Lock = Field(description="lease_seconds")
     inspection: Inspection = Field(default=Inspection(), description="thresholds, each with a default")
     databases: DatabaseCare = Field(default=DatabaseCare(), description="inspection and maintenance")
-    hardening: HardeningGuard = Field(default=HardeningGuard(), description="confirm_seconds, exempt_accounts")
     hardening: HardeningGuard = Field(
         default=HardeningGuard(), description="confirm_seconds, probe_account, exempt_accounts"
     )

@@ -57,7 +57,6 @@ def secret_names(job: str, source_hosts: Sequence[str], site: str) -> list[str]:
         "set-timers": [],
         "inspect-databases": [],
         "maintain-databases": [],
-        "harden-servers": [],
         "harden-servers": ["login-probe"],
         "inspect": ["local-read" if site == "local" else "miyun-read"],
     }
