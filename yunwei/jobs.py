@@ -114,6 +114,12 @@ _JOBS = (
         (Proof("hardening", "production"),),
     ),
     Job("undo", JobClass.DISRUPTIVE, "Take a change of settings back, on every host that has it"),
+    Job(
+        "restart-servers",
+        JobClass.DISRUPTIVE,
+        "Restart the servers that need it, in the order of their systems, and prove that everything is there again",
+        (Proof("server_restart", "sources"),),
+    ),
     Job("list-backups", JobClass.READ_ONLY, "List accepted backups and their copies", launch=False),
     Job(
         "list-heads",

@@ -60,6 +60,13 @@ def _demand_permit(module, jobs, work, permit):
         _fail(module, reason % (" or ".join(jobs), work.get("system")), {"refused": "permit", "exit_code": REFUSED})
 
 
+def demand_systems(systems, permit):
+    """Raise RefusedByPolicyError unless the permit is for every system that a host serves."""
+    outside = sorted(set(systems) - set(permit.get("systems") or []))
+    if outside:
+        raise RefusedByPolicyError("permit", "REFUSED: no permit for system %s of this host" % ", ".join(outside))
+
+
 def _ended(work, permit):
     """Return what every result says: the system, and the lock number that it was acted on with."""
     return {"system": work["system"], "lock": fence.told(work["system"], permit)}

@@ -31,6 +31,7 @@ JOBS = {
     "inspect-databases": ("db", "inspect", "--system", SYSTEM),
     "harden-servers": ("run", "harden-servers", "--system", SYSTEM),
     "undo": ("run", "undo", "--change", "r-never-made", "--system", SYSTEM),
+    "restart-servers": ("run", "restart-servers", "--system", SYSTEM),
     "set-timers": ("run", "set-timers", "--system", SYSTEM),
     "sync-to-miyun": ("run", "sync-to-miyun", "--system", SYSTEM),
     "retire-backups": ("run", "retire-backups", "--system", SYSTEM),

@@ -31,6 +31,7 @@ NEEDED = {
     "inspect-databases": set(),
     "maintain-databases": set(),
     "harden-servers": {"login-probe"},
+    "restart-servers": set(),
     "recover": {"repository-local", "repository-miyun", "miyun-read", "local-read"},
 }
 

@@ -12,6 +12,7 @@ from yunwei.policy.alerts import Alerts
 from yunwei.policy.base import AbsolutePath, Model, Name, Port, refuse
 from yunwei.policy.databases import DatabaseCare
 from yunwei.policy.hardening import HardeningGuard
+from yunwei.policy.restart import RestartLimits
 from yunwei.policy.suggest import did_you_mean
 from yunwei.policy.timers import Timers
 
@@ -159,6 +160,7 @@ class Estate(Model):
     hardening: HardeningGuard = Field(
         default=HardeningGuard(), description="confirm_seconds, probe_account, exempt_accounts"
     )
+    restart: RestartLimits = Field(default=RestartLimits(), description="limits of restarts, each with a default")
     alerts: Alerts | None = Field(default=None, description="language, grace_seconds, repeat_seconds, channels")
     timers: Timers | None = Field(default=None, description="user, command, inventory, state, logins, jobs")
     production_group: Name = Field(default="production", description="the group that no drill host may be in")

@@ -21,6 +21,7 @@ from yunwei.policy.inventory import Inventory, read_inventory
 from yunwei.policy.log_checks import check_logs
 from yunwei.policy.model import Policy
 from yunwei.policy.problems import PolicyError, Problem
+from yunwei.policy.restart_checks import check_canary, check_restarts
 from yunwei.policy.role_variables import misspelt, role_interfaces
 from yunwei.policy.structure import read_model
 from yunwei.policy.system import System
@@ -87,10 +88,14 @@ def _cross_check(
     today: date,
 ) -> list[Problem]:
     production = estate.text("production_group") or "production"
+    zone = estate.model.zone if estate.model else None
+    today = today or datetime.now(zone).date()
     problems = [*estate_checks.check_estate(estate, hosts), *check_connections(hosts, estate)]
+    problems += check_canary(estate, hosts)
     for system in systems:
         problems += check_system(system, hosts, production)
         problems += check_logs(system, hosts)
+        problems += check_restarts(system, today)
     problems += estate_checks.check_neighbours(systems)
     if contract is not None:
         problems += estate_checks.check_contract(contract, systems)

@@ -15,6 +15,7 @@ from yunwei.policy.engines import ENGINES, EngineName
 from yunwei.policy.estate import SiteName
 from yunwei.policy.hardening import Hardening
 from yunwei.policy.logs import LogRule, Permission
+from yunwei.policy.restart import RestartRules
 from yunwei.policy.schedule import Schedule
 from yunwei.policy.tripwire import RECORD_ID, RecordId, Tripwire
 
@@ -177,6 +178,7 @@ class System(Model):
     hardening: Hardening | None = Field(default=None, description="level, add, waive; null: not hardened")
     tripwire: Tripwire = Field(default=Tripwire(), description="what is suspicious about a new backup")
     services: list[Service] = Field(default=[], description="a list of services")
+    restart: RestartRules = Field(default=RestartRules(), description="tiers, hosts, probes, waivers")
     application: Application | None = Field(
         default=None, description="what is started at the end of a restore, or null"
     )

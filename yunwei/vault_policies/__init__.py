@@ -58,6 +58,7 @@ def secret_names(job: str, source_hosts: Sequence[str], site: str) -> list[str]:
         "inspect-databases": [],
         "maintain-databases": [],
         "harden-servers": ["login-probe"],
+        "restart-servers": [],
         "inspect": ["local-read" if site == "local" else "miyun-read"],
     }
     return needs.get(SAME_IDENTITY.get(job, job), list(_FROM_SITE[site]))

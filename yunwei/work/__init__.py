@@ -4,6 +4,7 @@ from yunwei.work.back_up import back_up_work, prepare_work, source_work
 from yunwei.work.databases import inspect_databases_work, maintain_databases_work
 from yunwei.work.hardening import hardening_work, undo_work
 from yunwei.work.logs import log_work
+from yunwei.work.restarts import restart_work
 from yunwei.work.restore import RestoreOptions, drill_work, recover_work
 from yunwei.work.sites import retire_work, sync_work
 from yunwei.work.timers import timers_work
@@ -18,6 +19,7 @@ __all__ = [
     "maintain_databases_work",
     "prepare_work",
     "recover_work",
+    "restart_work",
     "retire_work",
     "source_work",
     "sync_work",

@@ -1,0 +1,60 @@
+"""Restart a host and wait until it is back: the module goes down with it, Ansible's own `reboot` does the waiting."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from ansible.errors import AnsibleConnectionFailure
+from ansible.plugins.action.reboot import ActionModule as Reboot
+
+DOCUMENTATION = """
+name: host_restart
+short_description: Restart a host and wait until it is back
+description:
+  - Runs the module of the same name, which refuses, or takes the host down. Then waits as ansible.builtin.reboot does,
+    until process 1 is another one.
+options:
+  permit: {description: The permit of yunwei_gate., type: dict, required: true}
+  work: {description: The unit of work of one host., type: dict, required: true}
+"""
+
+# A kernel's start has another boot id; a container's start has another process 1 only.
+_IDENTITY = "cat /proc/sys/kernel/random/boot_id; sed 's/.*) //' /proc/1/stat | cut -d' ' -f20"
+
+
+class ActionModule(Reboot):
+    """The restart of one host."""
+
+    _VALID_ARGS = frozenset(("permit", "work"))
+
+    def run(self, tmp: Any = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Return what the module said, once the host is back; failed where it refused or did not come back."""
+        self._said: dict[str, Any] = {}
+        work = self._task.args["work"]
+        self._task.args = {
+            "boot_time_command": _IDENTITY,
+            "reboot_timeout": work["down_seconds"],
+            "connect_timeout": 5,
+            "_given": dict(self._task.args),
+        }
+        result: dict[str, Any] = super().run(tmp, task_vars)
+        if "yunwei" in self._said:
+            result["yunwei"] = self._said["yunwei"]
+        if result.get("failed") and result.get("rebooted"):
+            reason = f"{work['host']} did not come back within {work['down_seconds']} s; look at its console"
+            result.update(msg=reason, yunwei={**result.get("yunwei", {}), "reason": reason, "exit_code": 1})
+        return result
+
+    def perform_reboot(self, task_vars: dict[str, Any], distribution: dict[str, str]) -> dict[str, Any]:
+        """Let the module take the host down; its refusal is the task's."""
+        begun = {"start": datetime.now(UTC)}
+        try:
+            self._said = self._execute_module(
+                module_name="host_restart", module_args=self._task.args["_given"], task_vars=task_vars
+            )
+        except AnsibleConnectionFailure:
+            return {**begun, "failed": False}  # it went down before its answer was through
+        if self._said.get("failed"):
+            return {**self._said, **begun, "rebooted": False}
+        return {**begun, "failed": False}

@@ -1,0 +1,1 @@
+"""Restarts of servers: what follows from what the hosts said; nothing here reaches a host."""

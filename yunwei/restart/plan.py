@@ -1,0 +1,133 @@
+"""The plan of a rollout: which hosts, in which order, why, when; and why others are left."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from yunwei.calendar import Calendar
+from yunwei.policy import Policy
+from yunwei.restart.order import Candidate, make_batches
+from yunwei.restart.windows import ask, expected_seconds, opening_words, overdue_before_opening
+from yunwei.work.restarts import HostRestartWork, RestartWork
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What the hosts said (`restart_facts`), what is asked of them, and how long they took before."""
+
+    work: Mapping[str, RestartWork]
+    said: Mapping[str, Mapping[str, Any]]
+    measured: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def asked(self) -> dict[str, HostRestartWork]:
+        """Return the work of every host that answered."""
+        return {name: one for part in self.work.values() for name, one in part["hosts"].items() if name in self.said}
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is to be done: batches in order, one row a host for people, and why hosts that need it stay as they are."""
+
+    batches: list[Row]
+    rows: list[Row]
+    blocked: dict[str, str]
+
+    @property
+    def digest(self) -> str:
+        """Return the SHA-256 of what the plan does: hosts, order and reasons, not the moment it was made."""
+        acting = [{name: batch[name] for name in ("number", "hosts", "why")} for batch in self.batches]
+        return hashlib.sha256(json.dumps(acting, sort_keys=True, ensure_ascii=True).encode("ascii")).hexdigest()
+
+
+def make_plan(policy: Policy, facts: Facts, now: datetime) -> Plan:
+    """Return the plan for what the hosts said. Raises `UsageError` where no order obeys all systems."""
+    asked = facts.asked
+    partly = {name: _outside(one, facts.work) for name, one in asked.items()}
+    wanted = [name for name, one in asked.items() if _reasons(one, facts.said[name]) and not partly[name]]
+    blocked = {name: why for name in sorted(wanted) if (why := _blocks(facts.said[name]))}
+    going = [
+        Candidate(name, asked[name]["tiers"], bool(facts.said[name]["standby"]))
+        for name in wanted
+        if name not in blocked
+    ]
+    limits = policy.estate.restart
+    batches = [
+        _batch(policy, facts, number, hosts)
+        for number, hosts in enumerate(make_batches(going, limits.max_at_once, limits.canary), 1)
+    ]
+    rows = [_row(policy, facts, batch["number"], host, now) for batch in batches for host in batch["hosts"]]
+    rows += [_line(asked[name], "-", "blocked", why) for name, why in blocked.items()]
+    rows += [_line(asked[name], "-", "left", why) for name, why in partly.items() if why]
+    rest = [name for name in sorted(asked) if name not in wanted and not partly[name]]
+    rows += [_resting(policy, facts, name, now) for name in rest]
+    rows += [
+        {"host": name, "system": part["system"], "item": "-", "status": "left", "reason": why}
+        for part in facts.work.values()
+        for name, why in part["left"].items()
+    ]
+    return Plan(batches, rows, blocked)
+
+
+def _outside(one: HostRestartWork, work: Mapping[str, RestartWork]) -> str:
+    missing = [system for system in one["systems"] if system not in work]
+    return f"serves {', '.join(missing)} as well: name that system too" if missing else ""
+
+
+def _reasons(one: HostRestartWork, said: Mapping[str, Any]) -> list[str]:
+    needs = [str(need["reason"]) for need in said["needs"]]
+    return needs or (["asked for by the run"] if one["force"] else [])
+
+
+def _blocks(said: Mapping[str, Any]) -> str:
+    return "; ".join(f"{one['item']}: {one['reason']}" for one in said["items"] if one["status"] == "blocks")
+
+
+def _batch(policy: Policy, facts: Facts, number: int, hosts: Sequence[str]) -> Row:
+    systems = {system for host in hosts for system in facts.asked[host]["systems"]}
+    probing = [name for name, one in facts.asked.items() if systems & {probe["system"] for probe in one["probes"]}]
+    return {
+        "number": number,
+        "hosts": list(hosts),
+        "why": {host: _reasons(facts.asked[host], facts.said[host]) for host in hosts},
+        "proving": sorted({*hosts, *probing}),
+        "expected_seconds": expected_seconds(policy, hosts, facts.measured),
+    }
+
+
+def _row(policy: Policy, facts: Facts, number: int, host: str, now: datetime) -> Row:
+    one = facts.asked[host]
+    seconds = expected_seconds(policy, [host], facts.measured)
+    answer = ask(policy, host, seconds, now)
+    when = "now" if answer.may_begin else f"from {opening_words(Calendar(policy), answer)}"
+    reasons = "; ".join(_reasons(one, facts.said[host]))
+    return _line(one, f"batch {number}", "would restart", f"{reasons}; {when}, about {answer.needs}")
+
+
+def _resting(policy: Policy, facts: Facts, host: str, now: datetime) -> Row:
+    """Return the row of a host that needs nothing yet, with the forecast that it will be too late."""
+    one, said = facts.asked[host], facts.said[host]
+    answer = ask(policy, host, expected_seconds(policy, [host], facts.measured), now)
+    due = overdue_before_opening(one, int(said["uptime_seconds"]), answer)
+    if due is None:
+        return _line(one, "-", "not needed", "")
+    calendar = Calendar(policy)
+    when = f"breaks the restart policy on {calendar.words(due)}, next opening: {opening_words(calendar, answer)}"
+    return _line(one, "-", "will be overdue", when)
+
+
+def _line(one: HostRestartWork, item: str, status: str, reason: str) -> Row:
+    return {
+        "host": one["host"],
+        "system": ", ".join(one["systems"]),
+        "item": item,
+        "status": status,
+        "reason": reason,
+    }
