@@ -142,22 +142,22 @@ def _socket_owners(host):
     for process in processes(host):
         folder = host.path("/proc/%d/fd" % process.pid)
         try:
-            names = os.listdir(folder)
+            links = [_link(os.path.join(folder, name)) for name in os.listdir(folder)]
         except EnvironmentError as error:
             if error.errno == errno.EACCES:
                 closed.setdefault(_uid(host, process.pid), set()).add(process.pid)
             continue
-        for name in names:
-            match = _SOCKET.match(_link(os.path.join(folder, name)))
-            if match:
-                found.setdefault(match.group(1), set()).add(process.pid)
+        for match in filter(None, map(_SOCKET.match, links)):
+            found.setdefault(match.group(1), set()).add(process.pid)
     return found, closed
 
 
 def _link(path):
     try:
         return os.readlink(path)
-    except EnvironmentError:
+    except EnvironmentError as error:
+        if error.errno != errno.ENOENT:
+            raise
         return ""  # closed meanwhile
 
 

@@ -21,23 +21,22 @@ options:
 
 # A kernel's start has another boot id; a container's start has another process 1 only.
 _IDENTITY = "cat /proc/sys/kernel/random/boot_id; sed 's/.*) //' /proc/1/stat | cut -d' ' -f20"
+_CONNECT_SECONDS = 5
 
 
 class ActionModule(Reboot):
     """The restart of one host."""
 
-    _VALID_ARGS = frozenset(("permit", "work"))
+    _VALID_ARGS = Reboot._VALID_ARGS | {"permit", "work"}
 
     def run(self, tmp: Any = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Return what the module said, once the host is back; failed where it refused or did not come back."""
         self._said: dict[str, Any] = {}
-        work = self._task.args["work"]
-        self._task.args = {
-            "boot_time_command": _IDENTITY,
-            "reboot_timeout": work["down_seconds"],
-            "connect_timeout": 5,
-            "_given": dict(self._task.args),
-        }
+        self._given = {name: self._task.args[name] for name in ("permit", "work")}
+        work = self._given["work"]
+        self._task.args.update(
+            boot_time_command=_IDENTITY, reboot_timeout=work["down_seconds"], connect_timeout=_CONNECT_SECONDS
+        )
         result: dict[str, Any] = super().run(tmp, task_vars)
         if "yunwei" in self._said:
             result["yunwei"] = self._said["yunwei"]
@@ -50,9 +49,7 @@ class ActionModule(Reboot):
         """Let the module take the host down; its refusal is the task's."""
         begun = {"start": datetime.now(UTC)}
         try:
-            self._said = self._execute_module(
-                module_name="host_restart", module_args=self._task.args["_given"], task_vars=task_vars
-            )
+            self._said = self._execute_module(module_name="host_restart", module_args=self._given, task_vars=task_vars)
         except AnsibleConnectionFailure:
             return {**begun, "failed": False}  # it went down before its answer was through
         if self._said.get("failed"):
