@@ -25,13 +25,18 @@ def look(host, work, held=()):
     """
     against, standby = database.against_restart(work["databases"], work)
     found = _would_not_come_back(host, work) + busy.at_work(host, held) + against
+    pending = pending_state(host)
+    needs = need.needs(host, work["max_uptime_days"])
+    if pending == "not yet":
+        # It may be drained: only a restart, or its refusal, brings it back in order.
+        needs.append({"source": "pending", "reason": "a restart was begun and did not take place"})
     return {
-        "needs": need.needs(host, work["max_uptime_days"]),
+        "needs": needs,
         "findings": judged(found, work["waivers"]),
         "standby": standby,
         "uptime_seconds": int(processes.age(host)),
         "identity": processes.identity(host),
-        "pending": pending_state(host),
+        "pending": pending,
     }
 
 

@@ -115,8 +115,8 @@ def _host_work(policy: Policy, name: str, force: bool, now: datetime) -> HostRes
         "transaction_seconds": limits.transaction_seconds,
         "lag_bytes": limits.lag_bytes,
         "boot_free_bytes": limits.boot_free_mib * 1024**2,
-        "down_seconds": limits.down_minutes * 60,
-        "proof_seconds": limits.proof_minutes * 60,
+        "down_seconds": limits.down_seconds,
+        "proof_seconds": limits.proof_seconds,
     }
 
 
