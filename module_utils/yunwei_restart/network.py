@@ -19,6 +19,7 @@ _IPTABLES = (
 _OF_IPTABLES = re.compile(r"\Atable ip6? (filter|nat|mangle|raw|security) \{")
 _COUNTERS = re.compile(r"\[\d+:\d+\]\s*|counter packets \d+ bytes \d+ ?")
 _BY_OTHERS = ("kernel", "dhcp", "ra", "redirect", "bird", "zebra", "ospf", "bgp")
+_KINDS = ("unicast", "local", "broadcast", "unreachable", "prohibit", "blackhole", "throw")
 _ROUTE_FILES = (
     "/etc/network/interfaces.d", "/etc/sysconfig/network-scripts", "/etc/NetworkManager/system-connections",
     "/etc/netplan", "/etc/systemd/network",
@@ -103,6 +104,8 @@ def unsaved_routes(host):
     found = []
     for line in out.splitlines():
         words = line.split()
+        if words and words[0] in _KINDS:
+            words = words[1:]
         protocol = words[words.index("proto") + 1] if "proto" in words else "boot"
         gateway = words[words.index("via") + 1] if "via" in words else None
         # A container's default route is made anew by its engine.

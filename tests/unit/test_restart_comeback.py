@@ -85,7 +85,7 @@ class TestListeners:
         assert sorted(processes.listeners(host)) == ["tcp [::1]:22"]
 
 
-NFT = "table inet filter {\n\tchain input {\n\t\ttype filter hook input priority 0; policy accept;\n\t\ttcp dport 9999 drop\n\t}\n}\n"
+NFT = "table inet shop {\n\tchain input {\n\t\ttype filter hook input priority 0;\n\t\ttcp dport 9999 drop\n\t}\n}\n"
 ENABLED, DISABLED = (0, "UnitFileState=enabled\n"), (0, "UnitFileState=disabled\n")
 
 
@@ -147,6 +147,10 @@ class TestRoutes:
         assert items(network.unsaved_routes(host)) == ["route:default"], "a comment saves nothing"
         host.plant("/etc/sysconfig/network", "GATEWAY=198.51.100.65\n")
         assert network.unsaved_routes(host) == []
+
+    def test_a_route_that_leads_nowhere_is_a_route(self, host):
+        host.answers["ip"] = (0, "unreachable 192.0.2.0/28\n")
+        assert items(network.unsaved_routes(host)) == ["route:192.0.2.0/28"]
 
     def test_a_container_s_default_route_is_its_engine_s(self, host):
         host.answers["ip"] = (0, ROUTES)
