@@ -19,6 +19,7 @@ OPEN = datetime(2026, 12, 5, 16, 0, tzinfo=UTC)  # midnight from Saturday to Sun
 CLOSED = datetime(2026, 12, 2, 2, 0, tzinfo=UTC)
 NEED = {"source": "flag", "reason": "the package manager asks for it"}
 DAY = 86400
+RULES = 'restart: {probes: [{host: app1, url: "http://127.0.0.1:8080/health", expect: ok}]}\n'
 NEAR = "Did you mean 'app1'?"
 
 
@@ -63,7 +64,7 @@ def test_a_database_host_waits_for_the_applications_of_all_its_systems(lab: Inve
 
 
 def test_policys_tiers_turn_the_order_round(lab: InventoryCopy):
-    lab.edit(MEDIATION, "services:\n", "restart: {tiers: [database, application]}\nservices:\n")
+    lab.edit(MEDIATION, RULES, "restart: {tiers: [database, application]}\n")
     made = plan(lab.load(), {"app1": said(NEED), "db1": said(NEED)})
     assert [batch["hosts"] for batch in made.batches] == [["db1"], ["app1"]]
 
@@ -118,8 +119,6 @@ def test_the_digest_is_of_what_is_done_not_of_the_moment(lab: InventoryCopy):
 
 
 def test_health_probes_are_asked_with_every_batch_of_their_system(lab: InventoryCopy):
-    probe = '{host: app1, url: "http://127.0.0.1:8080/health", expect: ok}'
-    lab.edit(MEDIATION, "services:\n", f"restart: {{probes: [{probe}]}}\nservices:\n")
     made = plan(lab.load(), {"app1": said(), "db1": said(NEED), "legacy1": said(NEED)})
     assert [(batch["hosts"], batch["proving"]) for batch in made.batches] == [
         (["legacy1"], ["legacy1"]), (["db1"], ["app1", "db1"]),
@@ -169,7 +168,7 @@ class Entries:
 class TestPolicy:
     def test_a_waiver_counts_until_its_last_day_and_then_blocks_again(self, lab: InventoryCopy):
         waiver = "{host: app1, finding: 'mount:/data', reason: a scratch disk, expires: 2026-12-31}"
-        lab.edit(MEDIATION, "services:\n", f"restart: {{waivers: [{waiver}]}}\nservices:\n")
+        lab.edit(MEDIATION, RULES, f"restart: {{waivers: [{waiver}]}}\n")
         loaded = lab.load()
         for now, expected in ((OPEN, ["mount:/data"]), (datetime(2027, 1, 1, tzinfo=UTC), [])):
             one = work.restart_work(loaded, "mediation", False, now)["hosts"]["app1"]
@@ -189,7 +188,7 @@ class TestPolicy:
         ],
     )  # fmt: skip
     def test_a_mistake_is_named_with_its_place(self, lab: InventoryCopy, rules: str, path: str, hint: str | None):
-        lab.edit(MEDIATION, "services:\n", f"restart: {rules}\nservices:\n")
+        lab.edit(MEDIATION, RULES, f"restart: {rules}\n")
         problem = lab.only_problem()
         assert (problem.file, problem.path, problem.hint) == (MEDIATION, path, hint)
 
@@ -198,8 +197,8 @@ class TestPolicy:
         assert lab.only_problem().path == "restart.canary"
 
     def test_drains_of_all_systems_of_a_host_are_run(self, lab: InventoryCopy):
-        for file, command in ((MEDIATION, "[/bin/a, x]"), (LEGALSERVICE, "[/bin/b]")):
-            lab.edit(file, "services:", f"restart: {{hosts: {{db1: {{drain: {command}}}}}}}\nservices:")
+        for file, place, command in ((MEDIATION, RULES, "[/bin/a, x]"), (LEGALSERVICE, "services: []\n", "[/bin/b]")):
+            lab.edit(file, place, f"restart: {{hosts: {{db1: {{drain: {command}}}}}}}\n")
         one = work.restart_work(lab.load(), "mediation", False, OPEN)["hosts"]["db1"]
         assert one["drain"] == [["/bin/b"], ["/bin/a", "x"]]
         assert one == work.restart_work(lab.load(), "legalservice", False, OPEN)["hosts"]["db1"]
