@@ -20,7 +20,7 @@ WINDOW = (
     " repeats: FREQ=DAILY, days: all, hosts: [app1, db1, legacy1]}\n"
 )
 FREEZE = "freezes:\n  - {name: {zh: 封网, en: Freeze}, starts: 2026-01-01, ends: 2026-12-31, repeats: FREQ=YEARLY}\n"
-LIMITS = "restart: {proof_seconds: 8, transaction_seconds: 1}\n"
+LIMITS = "restart: {proof_seconds: 5, transaction_seconds: 1}\n"
 RECORDS = "/var/lib/yunwei/restart"
 # By host: what is planted, and as what it must be found.
 PLANTED = {

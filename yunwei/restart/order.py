@@ -28,7 +28,7 @@ def make_batches(candidates: Sequence[Candidate], at_once: int, canary: str | No
     Raises:
         UsageError: the tiers of two systems that share hosts contradict each other.
     """
-    waiting = sorted(candidates, key=lambda one: (min(one.tiers.values()), not one.standby, one.host))
+    waiting = sorted(candidates, key=lambda one: (min(one.tiers.values()), one.host))
     batches: list[list[str]] = []
     while waiting:
         ready = [one for one in waiting if _its_turn(one, waiting)]
