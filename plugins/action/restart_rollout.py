@@ -22,11 +22,11 @@ description:
     room for the batch. C(end) refuses with the hosts that need a restart and may not have one.
 options:
   permit: {description: The permit of yunwei_gate., type: dict, required: true}
-  step: {description: C(plan)\\, C(window) or C(end)., type: str, required: true}
-  work: {description: C(plan). The work of every system., type: dict}
-  facts: {description: C(plan). What restart_facts said\\, by host., type: dict}
-  batch: {description: C(window). One batch of the plan., type: dict}
-  blocked: {description: C(end). Hosts with the reason., type: dict}
+  step: {description: "C(plan), C(window) or C(end).", type: str, required: true}
+  work: {description: "C(plan): the work of every system.", type: dict}
+  facts: {description: "C(plan): what restart_facts said, by host.", type: dict}
+  batch: {description: "C(window): one batch of the plan.", type: dict}
+  blocked: {description: "C(end): hosts with the reason.", type: dict}
 """
 
 

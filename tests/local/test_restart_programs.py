@@ -118,9 +118,8 @@ class TestPostgreSQL:
         cluster.start("standby", 54392)
         assert cluster.asked(54392) == ([], True)
         cluster.psql(54392, "SELECT pg_wal_replay_pause()")
-        # A query, so that the pause has taken hold before anything is written.
-        while cluster.psql(54392, "SELECT pg_get_wal_replay_pause_state()") != "paused":
-            pass
+        states = (cluster.psql(54392, "SELECT pg_get_wal_replay_pause_state()") for _ in range(500))
+        assert "paused" in states, "nothing may be written before the pause has taken hold"
         cluster.psql(54391, "CREATE TABLE lag AS SELECT generate_series(1, 1000) AS n")
         assert items(cluster.asked()[0]) == ["standby:walreceiver"]
         assert cluster.asked(lag_bytes=1 << 40) == ([], False)
