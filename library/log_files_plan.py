@@ -16,6 +16,7 @@ description:
   - One call walks every place by descriptors, follows no link, and leaves open files, hard links, other file systems
     and folders that others can change.
   - Returns the files with size, owner, times, inode, device and the reason for each; changes nothing in any mode.
+  - Refuses where the permit is for a stored plan and this is not what the plan says.
 options:
   permit: {description: "What the gate issued.", type: dict, required: true}
   work: {description: "The unit of work of one system (LogWork).", type: dict, required: true}
@@ -42,8 +43,9 @@ def main():
     arguments = dict(acting.PERMIT_AND_WORK, host={"type": "str", "required": True})
     module = AnsibleModule(argument_spec=arguments, supports_check_mode=True)
 
-    def look(work, _permit, _secrets, check):
+    def look(work, permit, _secrets, check):
         summary, packed = logplan.plan(work, module.params["host"], check)
+        acting.demand_planned(permit, work["system"], module.params["host"], summary["plan"]["digest"])
         summary["handed_on"] = {"plan": packed}
         return summary, check and packed["files"] > 0
 

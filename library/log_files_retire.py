@@ -15,11 +15,12 @@ short_description: Removes archived log files from a host
 description:
   - Leaves every file whose device, inode, size, times or kind is another than planned, that some process has open, or
     whose folder can be changed by others. Works by descriptors and follows no link.
-  - Takes the system's lock on the host first.
+  - Takes the system's lock on the host first. Refuses what is not of the plan.
 options:
   permit: {description: "What the gate issued.", type: dict, required: true}
   work: {description: "The unit of work of one system (LogWork).", type: dict, required: true}
   host: {description: "This host's name in the inventory.", type: str, required: true}
+  plan: {description: "The packed list of log_files_plan.", type: dict, required: true}
   archived: {description: "The packed list of log_archive.", type: dict, required: true}
 attributes:
   check_mode: {support: full, description: "Removes nothing; log_files_plan says what would go."}
@@ -31,6 +32,7 @@ EXAMPLES = r"""
     permit: "{{ permit }}"
     work: "{{ work.mediation }}"
     host: "{{ inventory_hostname }}"
+    plan: "{{ planned.plan }}"
     archived: "{{ stored.archived }}"
 """
 RETURN = r"""
@@ -40,6 +42,7 @@ yunwei: {description: "A row for each file: retired, or left and why.", type: di
 ARGUMENTS = dict(
     acting.PERMIT_AND_WORK,
     host={"type": "str", "required": True},
+    plan={"type": "dict", "required": True},
     archived={"type": "dict", "required": True},
 )
 
@@ -51,7 +54,8 @@ def main():
     def retire(work, permit, _secrets, check):
         if check:
             return {"items": []}, False
-        return logretire.retire(work, module.params["host"], permit, module.params["archived"])
+        given = module.params
+        return logretire.retire(work, given["host"], permit, given["plan"], given["archived"])
 
     acting.act(module, ["clean-logs"], retire)
 

@@ -75,12 +75,12 @@ class Logs:
     def skipped(self) -> dict[str, int]:
         return dict(self.plan()[0]["skipped"]["reasons"])
 
-    def retire(self, packed: dict[str, Any]) -> dict[str, str]:
-        """Retire a list as the module does; return each file's name with its status and why."""
+    def retire(self, packed: dict[str, Any], planned: dict[str, Any] | None = None) -> dict[str, str]:
+        """Retire a list as the module does, by default all that was planned; return each name with status and why."""
         self.runs += 1
         lock = {"locks": {"mediation": self.runs}, "lock_series": {"mediation": "of-test"}}
         permit = {"run_id": f"r-test-{self.runs}", "job": "clean-logs", **lock}
-        summary, _ = logretire.retire(self.work, "app1", permit, packed)
+        summary, _ = logretire.retire(self.work, "app1", permit, planned or packed, packed)
         return {
             row["item"].rsplit("/", 1)[1]: f"{row['status']}" if row["status"] == "retired" else row["reason"]
             for row in summary["items"]

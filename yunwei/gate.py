@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, cast
 
-from yunwei import locks, work
+from yunwei import locks, permits, work
 from yunwei.errors import RefusedError, UsageError, VaultForbiddenError, VaultMissingSecretError, YunweiError
-from yunwei.jobs import JobClass, find_job
+from yunwei.jobs import Job, JobClass, find_job
+from yunwei.permits import require_issued
+from yunwei.plans import Plan, read_plan
 from yunwei.policy import Policy, System
 from yunwei.session import Session, current
 from yunwei.vault_policies import secret_names
 from yunwei.work.back_up import HostVariables, local_records, local_repository, tripwire_releases
 from yunwei.work.shapes import SiteName
 from yunwei.work.sites import miyun
+from yunwei.work.times import utc
 
 _SHORT_NAMES = {"drill": "drill-restore", "recover": "recover-system"}
 _DEFAULT_SITE = {"drill-restore": "miyun", "list-heads": "miyun", "sync-to-miyun": "miyun"}
@@ -26,6 +30,8 @@ class Request:
     """What the gate task asked for.
 
     `options` are the job's own: `site`; for restores the fields of `yunwei.work.RestoreOptions`; others are handed on.
+    `play` are the hosts of the play, `hosts` those of them that this batch is about. `plan` is the file of a stored
+    plan: then systems, options and hosts are the plan's. `approval` is the file that approves it, by default beside it.
     """
 
     job: str
@@ -34,6 +40,10 @@ class Request:
     check: bool = False
     options: Mapping[str, Any] = field(default_factory=dict)
     host_vars: HostVariables | None = None
+    play: Sequence[str] = ()
+    hosts: Sequence[str] = ()
+    plan: Path | None = None
+    approval: Path | None = None
 
     @property
     def name(self) -> str:
@@ -73,25 +83,58 @@ def open_gate(request: Request, session: Session) -> dict[str, Any]:
     """
     session.require_open_record()
     job = find_job(request.name)
+    plan = read_plan(request.plan) if request.plan else None
+    if plan:
+        request = _planned_request(request, job, plan)
     if request.site not in ("local", "miyun"):
         raise UsageError(f"site {request.site!r} is not known; allowed are local and miyun")
     systems = [system.id for system in session.policy.choose_systems(request.systems)]
     now = datetime.now(UTC)
     units = {system: build_work(request, session, system, now) for system in systems}
-    permit = {
+    if plan:  # ages count to the plan's moment; permissions are held against today
+        units = {system: {**unit, "time": plan.time} if "time" in unit else unit for system, unit in units.items()}
+    permit: dict[str, Any] = {
         "run_id": session.run_id,
         "job": job.name,
         "check": request.check,
         "site": request.site,
         "systems": systems,
+        "hosts": list(request.hosts),
+        "options": dict(request.options),
+        "time": plan.time if plan else utc(now),
+        "work": {system: permits.digest(unit) for system, unit in units.items()},
+        "plan": {"sha256": plan.sha256, "hosts": plan.hosts} if plan else None,
+        "approval": None,
+        "expires": None,
         "locks": {},
         "lock_series": {},
     }
     if not request.check and job.job_class is not JobClass.READ_ONLY:
+        wish = permits.Wish(job, systems, permit["hosts"], permit["options"], plan, request.plan, request.approval)
+        permit.update(permits.demand_permission(wish, session, now))
         taken = _take_locks(session, job.name, systems)
         permit["locks"] = {system: held.number for system, held in taken.items()}
         permit["lock_series"] = {system: held.series for system, held in taken.items()}
     return {"permit": permit, "work": units}
+
+
+def _planned_request(request: Request, job: Job, plan: Plan) -> Request:
+    """Return the request as the plan says it; a request that is about something else is refused."""
+    if plan.job != job.name:
+        raise RefusedError(f"{request.plan} is a plan of {plan.job}, and this is {job.name}: start {plan.job} with it")
+    if request.systems and set(request.systems) != set(plan.systems):
+        raise RefusedError(
+            f"{request.plan} is for {', '.join(plan.systems)}, and {', '.join(request.systems)} was asked for: a plan "
+            f"is run whole; make one for the systems that you mean"
+        )
+    missing = sorted(set(plan.hosts) - set(request.play))
+    if missing:
+        raise RefusedError(
+            f"{request.plan} also has {', '.join(missing)}, which this play leaves out: a plan is run whole, without "
+            f"--limit; make one for the hosts that you mean"
+        )
+    hosts = [host for host in request.hosts if host in plan.hosts]
+    return replace(request, systems=plan.systems, options={**request.options, **plan.options}, hosts=hosts)
 
 
 def build_work(request: Request, session: Session, system: str, now: datetime) -> dict[str, Any]:
@@ -148,15 +191,6 @@ def _source_hosts(system: System, job: str) -> list[str]:
     if job == "clean-logs":
         return system.log_hosts
     return sorted(items | set(system.log_hosts)) if job == "prepare-hosts" else sorted(items)
-
-
-def require_issued(permit: Mapping[str, Any], session: Session) -> None:
-    """Raise `RefusedError` unless this run's gate issued the permit, as it is."""
-    if not any(dict(permit) == known for known in session.permits):
-        raise RefusedError(
-            f"this permit was not issued by the gate of run {session.run_id}: "
-            f"put yunwei_gate before this task in the same play and hand its permit on unchanged"
-        )
 
 
 def _take_locks(session: Session, job: str, systems: Sequence[str]) -> dict[str, locks.LockHeld]:

@@ -43,13 +43,17 @@ class Proof:
 
 @dataclass(frozen=True)
 class Job:
-    """One job: `a-b` is `playbooks/a_b.yml`; `launch` says whether `yunwei run` starts it itself."""
+    """One job: `a-b` is `playbooks/a_b.yml`; `launch` says whether `yunwei run` starts it itself.
+
+    `planned`: its modules give a digest of what they would do on each host, so its plan can be stored and approved.
+    """
 
     name: str
     job_class: JobClass
     summary: str
     proofs: tuple[Proof, ...] = ()
     launch: bool = True
+    planned: bool = False
 
     @property
     def playbook(self) -> Path:
@@ -87,12 +91,14 @@ _JOBS = (
         JobClass.ROUTINE,
         "Retire local backups that policy no longer keeps",
         (Proof("backup_retention", "backup_servers"),),
+        planned=True,
     ),
     Job(
         "clean-logs",
         JobClass.ROUTINE,
         "Archive old log files in the system's repository and, once they were read back, remove them from their hosts",
         (Proof("log_cleanup", "sources"),),
+        planned=True,
     ),
     Job(
         "maintain-databases",

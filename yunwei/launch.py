@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from yunwei import ledger, policy, proofs, runner
+from yunwei import ledger, plans, policy, proofs, runner
+from yunwei.errors import RefusedError, UsageError
 from yunwei.jobs import Job
 from yunwei.ledger import Signer
 from yunwei.session import Intent
@@ -20,7 +21,7 @@ Afterwards = Callable[[dict[str, Any], Signer], None]
 
 @dataclass(frozen=True)
 class Request:
-    """What a person asked for."""
+    """What a person asked for; `as_of` is the moment that ages count up to, by default the beginning."""
 
     job: Job
     inventory: Path
@@ -28,6 +29,7 @@ class Request:
     limit: str | None = None
     check: bool = False
     variables: Mapping[str, Any] | None = None
+    as_of: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -56,11 +58,45 @@ def launch(request: Request, progress: runner.Progress, afterwards: Afterwards |
         outcome = runner.run(_to_launch(request, systems), progress, intent.run_id, login.environment)
         document = _document(request, outcome)
         if not request.check and document["exit_code"] == 0 and request.job.proofs:
-            found = proofs.prove(request.job, request.inventory, systems, began)
+            found = proofs.prove(request.job, request.inventory, systems, request.as_of or began)
             _add_proofs(document, found, request.inventory, login.client)
         if afterwards:
             afterwards(document, login.client)
     return Result(document)
+
+
+def planned(request: Request, path: Path, approval: Path | None = None) -> Request:
+    """Return the request to carry out a stored plan, which its gate reads again.
+
+    Args:
+        request: of the plan's job, without systems: the plan names them.
+        path: the plan's file.
+        approval: the file that approves it, None for the one beside it.
+
+    Raises:
+        RefusedError: the plan was changed after it was made, or is of another job.
+        UsageError: it is no plan, or systems are named.
+    """
+    plan = plans.read_plan(path)
+    if plan.job != request.job.name:
+        raise RefusedError(f"{path} is a plan of {plan.job}: start that job with it")
+    if request.systems:
+        raise UsageError(f"--system does not go with --plan: {path} is for {', '.join(plan.systems)}, all of it")
+    files = {"yunwei_plan": str(path), **({"yunwei_approval": str(approval)} if approval else {})}
+    variables = {**(request.variables or {}), **files}
+    return replace(request, systems=plan.systems, variables=variables, as_of=datetime.fromisoformat(plan.time))
+
+
+def keep_plan(result: Result, path: Path) -> plans.Plan:
+    """Write what a run in check mode found as a plan, and return it.
+
+    Raises:
+        CouldNotJudgeError: no host has said what would be done on it.
+        UsageError: the file cannot be written.
+    """
+    plan = plans.make_plan(result.document, ledger.Ledger.open().show(result.document["run_id"]))
+    plans.write_plan(plan, path)
+    return plan
 
 
 def _intent(request: Request) -> Intent:

@@ -53,6 +53,27 @@ def what_went_wrong(summary):
     return "system %s: %s" % (summary["system"], "; ".join(said) or summary["verdict"])
 
 
+def demand_planned(permit, system, host, digest):
+    """Raise RefusedByPolicyError unless what would be done is what the permit's stored plan says; without one it may.
+
+    Args:
+        permit: what the gate issued.
+        system: the system that it is done for.
+        host: this host's name in the inventory.
+        digest: of what would be done here for this system, as the module comes to it now.
+    """
+    plan = permit.get("plan")
+    if not plan:
+        return
+    planned = (plan["hosts"].get(host) or {}).get(system)
+    if planned != digest:
+        said = (
+            "REFUSED: %s is not as it was when plan %s was made: for system %s it has %s, and now it would be %s. "
+            % ((host, plan["sha256"][:16], system, (planned or "nothing")[:16], digest[:16]))
+        )
+        raise RefusedByPolicyError("plan", said + "Nothing was changed here; make a new plan")
+
+
 def _demand_permit(module, jobs, work, permit):
     systems = permit.get("systems") or []
     if not permit.get("run_id") or permit.get("job") not in jobs or work.get("system") not in systems:

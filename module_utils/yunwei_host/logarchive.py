@@ -6,6 +6,7 @@ __metaclass__ = type
 
 import zlib
 
+from .acting import demand_planned
 from .backup import Job
 from .backup_plan import facts
 from .baseline import accepted_lines
@@ -13,7 +14,7 @@ from .faults import FaultError
 from .frames import FrameRefusedError
 from .hostlock import HostLock
 from .leftovers import clear_notes
-from .loglist import pack, to_line, unpack
+from .loglist import pack, to_line, unpack, what_goes
 from .pull import Pull
 from .repository import clear_dead_locks, make_repository, share_repository
 from .rundir import make_run_folder, remove_run_folder, sweep_run_folders
@@ -44,9 +45,12 @@ def archive(work, host, permit, secrets, planned):
         secrets: {"repository-local": {"password"}, "source-<host>": {"private_key", "public_key"}}.
         planned: {"packed", "sha256"}, as the host gave it.
 
+    Raises RefusedByPolicyError for a list that the permit's stored plan does not have.
+
     The summary hands on "archived": the list of those files that the repository gave back as they were planned.
     """
     entries = unpack(planned["packed"], planned["sha256"])
+    demand_planned(permit, work["system"], host, what_goes(entries))
     with HostLock(work["system"], permit):
         sweep_run_folders(work["system"])
         job = Job(work, permit, secrets, make_run_folder(work["system"]))

@@ -50,6 +50,12 @@ def to_line(entry):
     return json.dumps(entry, sort_keys=True, separators=(",", ":"))
 
 
+def what_goes(entries):
+    """Return the digest of which files would go under which rule, whatever the reason told for each."""
+    lines = [to_line(dict((name, entry[name]) for name in ("acting", "key", "p", "rule"))) for entry in entries]
+    return hashlib.sha256("\n".join(sorted(lines)).encode("ascii")).hexdigest()
+
+
 def pack(lines):
     """Return {"packed", "sha256", "files"} of an iterable of lines: the list as text, and what it is known by."""
     digest, squeeze, pieces, count = hashlib.sha256(), zlib.compressobj(6), [], 0

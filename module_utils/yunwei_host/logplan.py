@@ -9,7 +9,7 @@ import os
 
 from .clock import moment
 from .faults import FaultError, RefusedByPolicyError
-from .loglist import ASIDE, key_of, pack, to_line
+from .loglist import ASIDE, key_of, pack, to_line, what_goes
 from .logrules import DAY, Disk, Rule, choose, why_not
 from .logwalk import walk
 from .names import display_name, encode_name
@@ -154,7 +154,12 @@ def plan(work, host, listed):
     packed = pack(to_line(entry) for entry in entries)
     summary = {
         "system": work["system"],
-        "plan": {"sha256": packed["sha256"], "files": len(entries), "bytes": sum(entry["size"] for entry in entries)},
+        "plan": {
+            "digest": what_goes(entries),
+            "sha256": packed["sha256"],
+            "files": len(entries),
+            "bytes": sum(entry["size"] for entry in entries),
+        },
         "rules": rules,
         "skipped": {"reasons": skipped.reasons, "named": skipped.named},
         "items": told(left) + (told(entries, "would archive and retire") if listed else []),

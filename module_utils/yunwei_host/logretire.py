@@ -12,9 +12,10 @@ __metaclass__ = type
 import errno
 import os
 
+from .acting import demand_planned
 from .faults import FaultError
 from .hostlock import HostLock
-from .loglist import ASIDE, is_plain, key_of, lasting, unpack
+from .loglist import ASIDE, is_plain, key_of, lasting, unpack, what_goes
 from .logplan import demand_permission, identity, told
 from .logrules import Rule
 from .names import decode_absolute_path
@@ -24,21 +25,25 @@ from .trail import ActingAs, account_number, open_folder
 _CHANGED = "is not as it was planned"
 
 
-def retire(work, host, permit, archived):
+def retire(work, host, permit, planned, archived):
     """Remove the files of `archived` from this host and return (summary, changed).
 
     Args:
         work: a `LogWork`.
         host: this host's name in the inventory.
         permit: what the gate issued.
-        archived: {"packed", "sha256"}: the list that the backup server read back.
+        planned: {"packed", "sha256"}: the list that this host gave.
+        archived: {"packed", "sha256"}: of these the files that the backup server read back.
 
-    Raises FaultError for a list that this policy does not give, before anything is touched.
+    Raises FaultError for a list that this policy does not give, RefusedByPolicyError for one that the permit's stored
+    plan does not have, before anything is touched.
     """
     rules = dict((one["name"], Rule(one)) for one in work["rules"].get(host, []))
     for rule in rules.values():
         demand_permission(rule.work, work["today"])
-    entries = unpack(archived["packed"], archived["sha256"])
+    wanted = unpack(planned["packed"], planned["sha256"])
+    demand_planned(permit, work["system"], host, what_goes(wanted))
+    entries = _of_these(unpack(archived["packed"], archived["sha256"]), wanted)
     folders = _by_folder(entries, rules)
     with HostLock(work["system"], permit):
         for raw in sorted(folders):
@@ -52,6 +57,15 @@ def retire(work, host, permit, archived):
         "verdict": "failed" if [entry for entry in entries if entry["status"] == "failed"] else "passed",
     }
     return summary, bool(gone)
+
+
+def _of_these(entries, wanted):
+    """Return `entries`; raises FaultError for one that was not planned."""
+    known = set((entry["p"], entry["key"], entry["acting"], entry["rule"]) for entry in wanted)
+    for entry in entries:
+        if (entry["p"], entry["key"], entry["acting"], entry["rule"]) not in known:
+            raise FaultError("%s was archived but not planned: start the job again" % entry["p"])
+    return entries
 
 
 def _by_folder(entries, rules):

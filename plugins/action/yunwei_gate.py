@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from ansible import constants as C
 from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
 from ansible.plugins.loader import connection_loader
-from ansible.utils.display import Display
 
 from yunwei import gate
+from yunwei.ansible_results import refused
 from yunwei.errors import RefusedError, UsageError, YunweiError
 
 DOCUMENTATION = """
@@ -20,15 +21,19 @@ description:
   - Must be the first task of the acting play, with C(run_once). Nothing on a host is touched.
   - Refuses when no evidence record is open, when a setting would write secrets to a disk or show them, when host keys
     are not checked, when policy or a name is wrong, and when another run holds the lock of a system (exit code 3).
-  - In check mode no lock is taken.
+  - Refuses a disruptive job while the calendar has no room for it, and whatever policy wants approved without a plan
+    that a second person has signed (exit code 3).
+  - In check mode no lock is taken and no approval is asked for.
 options:
   job: {description: The job's name., type: str, required: true}
   systems: {description: Ids of systems; all where empty. Default is the variable C(yunwei_systems)., type: list}
   now: {description: Act on every item, due or not. Default is the variable C(yunwei_now)., type: bool}
   options: {description: The job's own options such as C(site)., type: dict}
+  plan: {description: File of a stored plan. Default is the variable C(yunwei_plan)., type: path}
+  approval: {description: File of its approval. Default is C(yunwei_approval) or beside the plan., type: path}
 """
 
-_ARGUMENTS = frozenset({"job", "systems", "now", "options"})
+_ARGUMENTS = frozenset({"job", "systems", "now", "options", "plan", "approval"})
 _CONNECTION_VARIABLES = (
     "ansible_pipelining",
     "ansible_ssh_pipelining",
@@ -52,7 +57,7 @@ class ActionModule(ActionBase):
             self._refuse_unsafe_settings(task_vars or {})
             result.update(gate.open_gate(self._request(task_vars or {}), gate.require_session()))
         except YunweiError as error:
-            return _refuse(result, str(error), error.exit_code)
+            return refused(result, str(error), error.exit_code)
         return result
 
     def _request(self, task_vars: dict[str, Any]) -> gate.Request:
@@ -70,7 +75,15 @@ class ActionModule(ActionBase):
             now=boolean(now, strict=False),
             check=bool(self._task.check_mode),
             options=dict(args.get("options") or {}),
+            play=[str(host) for host in task_vars.get("ansible_play_hosts_all", [])],
+            hosts=[str(host) for host in task_vars.get("ansible_play_batch", [])],
+            plan=self._file("plan", task_vars),
+            approval=self._file("approval", task_vars),
         )
+
+    def _file(self, name: str, task_vars: dict[str, Any]) -> Path | None:
+        found = self._task.args.get(name) or self._variable(f"yunwei_{name}", task_vars)
+        return Path(str(found)).absolute() if found else None
 
     def _variable(self, name: str, task_vars: dict[str, Any]) -> Any:
         return self._templar.template(task_vars[name]) if name in task_vars else None
@@ -99,9 +112,3 @@ class ActionModule(ActionBase):
             )
         if name == "ssh" and not connection.get_option("host_key_checking"):
             raise RefusedError(f"{host}: host keys are not checked. Set host_key_checking = True (ansible.cfg).")
-
-
-def _refuse(result: dict[str, Any], reason: str, exit_code: int) -> dict[str, Any]:
-    Display().display(f"REFUSED: {reason}", color=C.COLOR_ERROR)
-    result.update(failed=True, msg=f"REFUSED: {reason}", yunwei={"refused": reason, "exit_code": exit_code})
-    return result

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from ansible import constants as C
 from ansible.plugins.action import ActionBase
-from ansible.utils.display import Display
 
 from yunwei import gate
+from yunwei.ansible_results import refused
 from yunwei.errors import YunweiError
 
 DOCUMENTATION = """
@@ -34,19 +33,12 @@ class ActionModule(ActionBase):
         """Return `secrets`, or fail with a line that begins with REFUSED."""
         result: dict[str, Any] = super().run(tmp, task_vars)
         if not self._task.no_log:
-            return _refuse(result, "yunwei_secrets without no_log would show every secret: set no_log: true", 2)
+            return refused(result, "yunwei_secrets without no_log would show every secret: set no_log: true", 2)
         permit = self._task.args.get("permit")
         if not isinstance(permit, dict) or set(self._task.args) != {"permit"}:
-            return _refuse(result, "yunwei_secrets takes one argument: the permit of yunwei_gate", 2)
+            return refused(result, "yunwei_secrets takes one argument: the permit of yunwei_gate", 2)
         try:
             result["secrets"] = gate.fetch_secrets(permit, gate.require_session())
         except YunweiError as error:
-            return _refuse(result, str(error), error.exit_code)
+            return refused(result, str(error), error.exit_code)
         return result
-
-
-def _refuse(result: dict[str, Any], reason: str, exit_code: int) -> dict[str, Any]:
-    """Say why on a line of its own: the task's result is hidden."""
-    Display().display(f"REFUSED: {reason}", color=C.COLOR_ERROR)
-    result.update(failed=True, msg=f"REFUSED: {reason}", yunwei={"refused": reason, "exit_code": exit_code})
-    return result

@@ -4,39 +4,67 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from yunwei import launch, proofs, runner
 from yunwei.cli import show
 from yunwei.errors import UsageError
-from yunwei.jobs import find_job
+from yunwei.jobs import Job, find_job
 
 
 def plan(options: argparse.Namespace) -> int:
-    """Show exactly what a job would do; changes nothing."""
-    return _launch(options, check=True)
+    """Show exactly what a job would do; changes nothing. With `-o` the plan is kept, to be approved and run."""
+    job = _launchable(options.job)
+    if options.output and not job.planned:
+        raise UsageError(
+            f"'{job.name}' gives no digest of what it would do, so no plan of it can be kept: leave -o out"
+        )
+    request = launch.Request(job, options.inventory, options.system, options.limit, True, _variables(options))
+    return plan_to_file(request, options.output, as_json=options.json)
+
+
+def plan_to_file(request: launch.Request, output: Path | None, *, as_json: bool) -> int:
+    """Run a job in check mode, show what it would do, and keep the plan where there is a file for it."""
+    runner.raise_on_termination()
+    result = launch.launch(request, show.progress)
+    if output and result.exit_code == 0:
+        kept = launch.keep_plan(result, output)
+        result.document["plan"] = {"path": str(output), "sha256": kept.sha256}
+    print_result(result, as_json=as_json)
+    if "plan" in result.document and not as_json:
+        print(f"plan {result.document['plan']['sha256']}\n{output}")
+    return result.exit_code
 
 
 def run(options: argparse.Namespace) -> int:
-    """Run a job, prove its result, record both."""
-    return _launch(options, check=False)
+    """Run a job, prove its result, record both. With `--plan` exactly what the plan says is done, or nothing."""
+    job = _launchable(options.job)
+    runner.raise_on_termination()
+    request = launch.Request(job, options.inventory, options.system, options.limit, False, _variables(options))
+    if options.plan:
+        request = launch.planned(request, options.plan, options.approval)
+    elif options.approval:
+        raise UsageError("--approval goes with --plan: it approves one plan")
+    result = launch.launch(request, show.progress)
+    print_result(result, as_json=options.json)
+    return result.exit_code
 
 
-def _launch(options: argparse.Namespace, *, check: bool) -> int:
-    job = find_job(options.job)
+def _launchable(name: str) -> Job:
+    job = find_job(name)
     if not job.launch:
         raise UsageError(f"'{job.name}' has a command of its own; see yunwei --help")
-    runner.raise_on_termination()
+    return job
+
+
+def _variables(options: argparse.Namespace) -> dict[str, Any]:
     given = {
         "yunwei_now": options.now,
         "yunwei_change": options.change,
         "yunwei_accept_irreversible": options.accept_irreversible,
     }
-    variables = {name: value for name, value in given.items() if value}
-    request = launch.Request(job, options.inventory, options.system, options.limit, check, variables)
-    result = launch.launch(request, show.progress)
-    print_result(result, as_json=options.json)
-    return result.exit_code
+    return {name: value for name, value in given.items() if value}
 
 
 def print_result(result: launch.Result, *, as_json: bool) -> None:

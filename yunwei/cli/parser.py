@@ -11,6 +11,7 @@ from yunwei.cli import (
     parser_calendar,
     parser_databases,
     parser_evidence,
+    parser_gate,
     parser_scan,
     parser_watch,
 )
@@ -83,6 +84,8 @@ def _add_jobs(commands: Commands) -> None:
             metavar="RULE",
             help="harden-servers: a rule whose change cannot be undone (may be repeated)",
         )
+        parser_gate.add_plan_options(parser, name)
+    parser_gate.add_approve(commands)
     verify = command(commands, "verify", "jobs.verify", "prove the state that a job must have left")
     verify.add_argument("job", help="a job of `yunwei list jobs`")
     with_run(verify)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from yunwei.errors import CouldNotJudgeError, LedgerError, UsageError
+from yunwei.errors import LedgerError, UsageError
 from yunwei.ledger.chain import Head
+from yunwei.ssh_signature import is_signed
 
 NAMESPACE = "yunwei-head"
 _PRINCIPAL = "receipt"
@@ -42,20 +41,17 @@ def load_heads(path: Path, public_key: str) -> tuple[WitnessedHead, ...]:
         lines = path.read_text(encoding="ascii").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"{path} cannot be read as a list of countersigned heads: {error}") from error
-    with tempfile.TemporaryDirectory(prefix="yunwei-witness-") as folder:
-        allowed = Path(folder) / "allowed_signers"
-        allowed.write_text(f"{_PRINCIPAL} {public_key.strip()}\n", encoding="utf-8")
-        found = [_head(f"{path} line {number}", line, allowed) for number, line in enumerate(lines, 1)]
+    found = [_head(f"{path} line {number}", line, public_key) for number, line in enumerate(lines, 1)]
     return tuple(sorted(found, key=lambda one: (one.head.count, one.time)))
 
 
-def _head(place: str, line: str, allowed: Path) -> WitnessedHead:
+def _head(place: str, line: str, public_key: str) -> WitnessedHead:
     try:
         parts = json.loads(line)
         text, signature = str(parts["head"]), str(parts["signature"])
     except (ValueError, LookupError, TypeError) as error:
         raise LedgerError(f"{place} is no countersigned head. Fetch the list anew: yunwei evidence witness") from error
-    if not _is_signed(text, signature, allowed):
+    if not is_signed(text, signature, NAMESPACE, _PRINCIPAL, public_key):
         raise LedgerError(
             f"{place} is not signed by the witness's key: it was forged, or the key is another. Compare the key with "
             f"the second site's administrator and fetch the list anew: yunwei evidence witness"
@@ -68,14 +64,3 @@ def _read(place: str, said: dict[str, object]) -> WitnessedHead:
         raise LedgerError(f"{place} has format {said.get('format')!r}; known is {_FORMAT}: update yunwei")
     head = Head(int(str(said["count"])), str(said["hash"]))
     return WitnessedHead(head, str(said["site"]), str(said["system"]), str(said["time"]))
-
-
-def _is_signed(text: str, signature: str, allowed: Path) -> bool:
-    given = allowed.with_name("signature")
-    given.write_text(signature, encoding="utf-8")
-    command = ["ssh-keygen", "-q", "-Y", "verify", "-f", str(allowed), "-I", _PRINCIPAL, "-n", NAMESPACE, "-s"]
-    try:
-        done = subprocess.run([*command, str(given)], input=text.encode("utf-8"), capture_output=True, check=False)
-    except OSError as error:
-        raise CouldNotJudgeError(f"ssh-keygen, which checks signatures, cannot be run: {error}. Install it") from error
-    return done.returncode == 0

@@ -9,6 +9,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from yunwei.jobs import all_jobs
 from yunwei.policy.alerts import Alerts
+from yunwei.policy.approvals import Approvals
 from yunwei.policy.base import AbsolutePath, Model, Name, Port, refuse
 from yunwei.policy.databases import DatabaseCare
 from yunwei.policy.hardening import HardeningGuard
@@ -162,6 +163,7 @@ class Estate(Model):
     )
     restart: RestartLimits = Field(default=RestartLimits(), description="limits of restarts, each with a default")
     alerts: Alerts | None = Field(default=None, description="language, grace_seconds, repeat_seconds, channels")
+    approvals: Approvals | None = Field(default=None, description="longest_hours, approvers")
     timers: Timers | None = Field(default=None, description="user, command, inventory, state, logins, jobs")
     production_group: Name = Field(default="production", description="the group that no drill host may be in")
 

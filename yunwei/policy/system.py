@@ -9,6 +9,8 @@ from typing import Literal
 from pydantic import Field
 
 from yunwei.errors import RefusedError
+from yunwei.jobs import Job
+from yunwei.policy.approvals import NeedsApproval
 from yunwei.policy.base import AbsolutePath, IsoDate, Model, Name, Port, RoleName, SystemId
 from yunwei.policy.databases import DatabaseLogin
 from yunwei.policy.engines import ENGINES, EngineName
@@ -177,6 +179,9 @@ class System(Model):
     logs: list[LogRule] = Field(default=[], description="a list of rules for log files")
     hardening: Hardening | None = Field(default=None, description="level, add, waive; null: not hardened")
     tripwire: Tripwire = Field(default=Tripwire(), description="what is suspicious about a new backup")
+    needs_approval: NeedsApproval = Field(
+        default=[], description="classes of jobs, or jobs, that a second person must approve"
+    )
     services: list[Service] = Field(default=[], description="a list of services")
     restart: RestartRules = Field(default=RestartRules(), description="tiers, hosts, probes, waivers")
     application: Application | None = Field(
@@ -200,6 +205,10 @@ class System(Model):
     def log_hosts(self) -> list[str]:
         """Return the hosts that have a log rule, in alphabetical order."""
         return sorted({host for rule in self.logs for host in rule.hosts})
+
+    def wants_approval(self, job: Job) -> bool:
+        """Tell whether a second person must approve the plan of this job before it acts on this system."""
+        return bool({job.name, job.job_class.value} & set(self.needs_approval))
 
     def require_log_permissions(self, today: date) -> None:
         """Raise `RefusedError` where the permission of a log rule has expired: then nothing may be removed."""

@@ -3,6 +3,7 @@
 import base64
 import fnmatch
 import os
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from yunwei import policy
 
 POLICY = policy.load(Path(os.environ["YUNWEI_INVENTORY"]))
+AS_OF = datetime.fromisoformat(os.environ.get("YUNWEI_AS_OF") or datetime.now(UTC).isoformat())
 SYSTEMS = [name for name in os.environ.get("YUNWEI_SYSTEMS", "").split(",") if name] or list(POLICY.systems)
 
 
@@ -45,8 +47,9 @@ def test_nothing_is_left_that_is_older_than_a_rule_allows(host, rules):
             if rule.after_days is None:
                 continue
             newest = _find(host, rule)[-rule.keep_newest :] if rule.keep_newest else []
-            # A day more than the rule: what became due while the job ran is the next run's.
-            late = [path for path in _find(host, rule, f"-mtime +{rule.after_days}") if path not in newest]
+            # A day more than the rule: what became due after the job's plan was made is the next run's.
+            limit = int(AS_OF.timestamp()) - (rule.after_days + 1) * 86400
+            late = [path for path in _find(host, rule, f"! -newermt @{limit}") if path not in newest]
             assert [path for path in late if not _is_open(host, path)] == [], rule.name
 
 

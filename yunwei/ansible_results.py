@@ -1,0 +1,42 @@
+"""What action plugins have in common: how a refusal is shown, and the plugin that stands before each acting module."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ansible import constants as C
+from ansible.plugins.action import ActionBase
+from ansible.utils.display import Display
+
+from yunwei import gate, permits
+from yunwei.errors import YunweiError
+
+
+def refused(result: dict[str, Any], reason: str, exit_code: int) -> dict[str, Any]:
+    """Return a failed result, and say why on a line of its own: the task's result may be hidden."""
+    Display().display(f"REFUSED: {reason}", color=C.COLOR_ERROR)
+    result.update(failed=True, msg=f"REFUSED: {reason}", yunwei={"refused": reason, "exit_code": exit_code})
+    return result
+
+
+class PermittedAction(ActionBase):  # type: ignore[misc]
+    """Calls the module of the same name, once its permit and work have proven to be this run's gate's.
+
+    The check is made here on the controller, where the session is, so no way into a play leads around it: a role
+    called directly, tags, a limit, variables that replace the gate's. The module checks on the host what only it can.
+    """
+
+    TRANSFERS_FILES = False
+    _supports_check_mode = True
+    _supports_async = False
+
+    def run(self, tmp: Any = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Return the module's result, or fail with a line that begins with REFUSED."""
+        result: dict[str, Any] = super().run(tmp, task_vars)
+        variables = task_vars or {}
+        try:
+            permits.require_permitted(self._task.args, str(variables["inventory_hostname"]), gate.require_session())
+        except YunweiError as error:
+            return refused(result, str(error), error.exit_code)
+        result.update(self._execute_module(task_vars=variables))
+        return result

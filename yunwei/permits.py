@@ -1,0 +1,142 @@
+"""Permits: what must be true before the gate issues one, and before each module that acts on the strength of one."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from yunwei import approvals, openings
+from yunwei.approvals import Approval
+from yunwei.calendar import Calendar
+from yunwei.errors import RefusedError
+from yunwei.jobs import Job, JobClass
+from yunwei.ledger.chain import canonical
+from yunwei.plans import Plan
+from yunwei.session import Session
+from yunwei.work.times import utc
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What is to be permitted: the job on these systems and hosts, by a stored plan (and its file) where there is one.
+
+    `approval` is the file that approves the plan, None for the one beside it.
+    """
+
+    job: Job
+    systems: Sequence[str]
+    hosts: Sequence[str]
+    options: Mapping[str, Any]
+    plan: Plan | None = None
+    file: Path | None = None
+    approval: Path | None = None
+
+
+def demand_permission(wish: Wish, session: Session, now: datetime) -> dict[str, Any]:
+    """Return what a permit says of `approval` and `expires`.
+
+    Raises `RefusedError` where an approval is missing or not valid, or the calendar is closed.
+    """
+    approval = _approval(wish, session, now) if _needs_approval(wish, session) else None
+    if wish.job.job_class.asks_calendar and not (approval and approval.emergency):
+        _ask_calendar(wish, session, now)
+    if approval:
+        approvals.spend(session, approval, wish.systems)
+    return _bounds(wish.job, approval, session.policy.estate.lock.lease_seconds, now)
+
+
+def require_issued(permit: Mapping[str, Any], session: Session) -> None:
+    """Raise `RefusedError` unless this run's gate issued the permit, as it is."""
+    if not any(dict(permit) == known for known in session.permits):
+        raise RefusedError(
+            f"this permit was not issued by the gate of run {session.run_id}: "
+            f"put yunwei_gate before this task in the same play and hand its permit on unchanged"
+        )
+
+
+def require_current(permit: Mapping[str, Any]) -> None:
+    """Raise `RefusedError` where a permit is over, by the controller's clock."""
+    if permit["expires"] and datetime.now(UTC) >= datetime.fromisoformat(permit["expires"]):
+        raise RefusedError(f"the permit of run {permit['run_id']} was valid until {permit['expires']}: start anew")
+
+
+def require_permitted(args: Mapping[str, Any], host: str, session: Session) -> None:
+    """Raise `RefusedError` unless an acting module may act: asked on the controller before every call of one.
+
+    Args:
+        args: what the module is called with: `permit`, which must be one of this run, not over, and for the host;
+            `work`, which must be the gate's, unchanged.
+        host: the inventory's name of the host that the task is for.
+        session: the open run.
+    """
+    permit, unit = args.get("permit"), args.get("work")
+    if not isinstance(permit, Mapping) or not isinstance(unit, Mapping):
+        raise RefusedError("no permit or no work: start this through its playbook, whose gate issues both")
+    require_issued(permit, session)
+    require_current(permit)
+    if host not in permit["hosts"]:
+        raise RefusedError(f"the permit of run {session.run_id} is not for {host}: start its playbook for this host")
+    if permit["work"].get(unit.get("system")) != digest(unit):
+        raise RefusedError(
+            f"the work for {host} is not what the gate of run {session.run_id} gave out: hand it on whole"
+        )
+
+
+def require_all_as_planned(permit: Mapping[str, Any], alive: Sequence[str], session: Session) -> None:
+    """Raise `RefusedError` where a host of the permit's plan has fallen out: then nothing of the plan is done.
+
+    Args:
+        permit: as the gate issued it.
+        alive: the play's hosts that have not failed.
+        session: the open run.
+    """
+    require_issued(permit, session)
+    require_current(permit)
+    plan = permit["plan"] or {"sha256": "", "hosts": {}}
+    lost = sorted(set(plan["hosts"]) - set(alive))
+    if lost:
+        raise RefusedError(
+            f"{', '.join(lost)}: not as planned, or out of reach, so nothing of plan {plan['sha256'][:16]}… is done on "
+            f"any host. Make a new plan"
+        )
+
+
+def digest(unit: Mapping[str, Any]) -> str:
+    """Return the digest by which a permit knows a unit of work."""
+    return hashlib.sha256(canonical(dict(unit)).encode("ascii")).hexdigest()
+
+
+def _needs_approval(wish: Wish, session: Session) -> bool:
+    """Tell whether policy marks one of the systems, or the job is to do what only an approval allows."""
+    marked = any(session.policy.system(system).wants_approval(wish.job) for system in wish.systems)
+    return marked or bool(wish.options.get("release"))
+
+
+def _approval(wish: Wish, session: Session, now: datetime) -> Approval:
+    if wish.plan is None or wish.file is None:
+        raise RefusedError(
+            f"{wish.job.name} on {', '.join(wish.systems)} needs a plan that a second person has approved: "
+            f"yunwei plan {wish.job.name} -o FILE, yunwei approve FILE, yunwei run {wish.job.name} --plan FILE"
+        )
+    path = wish.approval or approvals.default_path(wish.file)
+    return approvals.demand_approval(session, wish.plan, path, now)
+
+
+def _ask_calendar(wish: Wish, session: Session, now: datetime) -> None:
+    plan = Calendar(session.policy)
+    scopes = [plan.scope(None, host) for host in wish.hosts] or [plan.scope(system) for system in wish.systems]
+    duration = openings.expected_duration(session.ledger, wish.job.name, wish.systems)
+    openings.demand_opening(plan, scopes, now, duration)
+
+
+def _bounds(job: Job, approval: Approval | None, lease_seconds: int, now: datetime) -> dict[str, Any]:
+    """Return approval and expiry of a permit: what is disruptive or approved is permitted for one lease at most."""
+    if approval is None and job.job_class is not JobClass.DISRUPTIVE:
+        return {}
+    end = now + timedelta(seconds=lease_seconds)
+    said = {"id": approval.id, "by": approval.approver, "emergency": approval.emergency} if approval else None
+    return {"approval": said, "expires": utc(min(end, approval.expiry) if approval else end)}

@@ -1,0 +1,142 @@
+"""Plans on file: what a job would do, host by host, known by one digest; what is approved and run later is just that.
+
+A plan is made by a run in check mode. Of each host and system it holds the digest that the job's module gave for what
+it would do there; the module refuses to act where it comes to another.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from yunwei.errors import CouldNotJudgeError, RefusedError, UsageError
+from yunwei.ledger.chain import canonical
+
+FORMAT = 1
+# A plan names every file that would go: ten times the most that a run takes.
+_LARGEST = 256 << 20
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a job would do; everything in it is under its digest.
+
+    `hosts` holds, by host and system, the digest of what would be done there. `time` is the moment (UTC) that ages
+    count up to. `requested_by` is the Vault identity that made it, `run_id` the run. `items` are the rows for people.
+    """
+
+    job: str
+    systems: list[str]
+    options: dict[str, Any]
+    hosts: dict[str, dict[str, str]]
+    time: str
+    requested_by: str
+    run_id: str
+    items: list[dict[str, Any]]
+
+    @property
+    def sha256(self) -> str:
+        """Return the digest that the plan is known by."""
+        return hashlib.sha256(canonical({"format": FORMAT, **asdict(self)}).encode("ascii")).hexdigest()
+
+
+def make_plan(document: Mapping[str, Any], record: Mapping[str, Any]) -> Plan:
+    """Return the plan that a run in check mode found.
+
+    Args:
+        document: what `yunwei.launch` returns of it.
+        record: its record in the ledger.
+
+    Raises `CouldNotJudgeError` where no host has said what would be done on it.
+    """
+    hosts: dict[str, dict[str, str]] = {}
+    for task in document["results"]:
+        summary = task["yunwei"]
+        digest = (summary.get("plan") or {}).get("digest")
+        if digest:
+            hosts.setdefault(task["host"], {})[summary["system"]] = digest
+    if not hosts:
+        raise CouldNotJudgeError(
+            f"no host of run {document['run_id']} said what {document['job']} would do there, so there is nothing to "
+            f"keep: look at its systems and hosts in policy"
+        )
+    permit = record["permits"][0]
+    return Plan(
+        job=document["job"],
+        systems=list(permit["systems"]),
+        options=dict(permit["options"]),
+        hosts=hosts,
+        time=permit["time"],
+        requested_by=record["who"],
+        run_id=document["run_id"],
+        items=list(document["items"]),
+    )
+
+
+def write_plan(plan: Plan, path: Path) -> None:
+    """Write a plan for its owner alone, whole or not at all.
+
+    Raises `UsageError` where the path cannot be written.
+    """
+    text = json.dumps({"format": FORMAT, "sha256": plan.sha256, **asdict(plan)}, ensure_ascii=False, indent=1)
+    write_private(text + "\n", path)
+
+
+def write_private(text: str, path: Path) -> None:
+    """Write a text of mode 0600, whole or not at all.
+
+    Raises `UsageError` where the path cannot be written.
+    """
+    new = path.with_name(f".{path.name}.{os.getpid()}.new")
+    try:
+        with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as stream:
+            stream.write(text)
+        new.replace(path)
+    except OSError as error:
+        new.unlink(missing_ok=True)
+        raise UsageError(f"{path} cannot be written: {error.strerror}") from error
+
+
+def read_plan(path: Path) -> Plan:
+    """Return the plan in a file.
+
+    Raises:
+        RefusedError: it was changed after it was made.
+        UsageError: it is no plan.
+    """
+    found = read_json(path, "plan", _LARGEST)
+    named, made = found.pop("sha256", None), found.pop("format", None)
+    if made != FORMAT:
+        raise UsageError(f"{path} is no plan of format {FORMAT}: make one with yunwei plan JOB -o FILE")
+    try:
+        plan = Plan(**found)
+        digest = plan.sha256
+    except (TypeError, ValueError) as error:
+        raise UsageError(f"{path} is no plan: {error}. Make one with yunwei plan JOB -o FILE") from error
+    if digest != named:
+        raise RefusedError(
+            f"{path} was changed after it was made: it says that its digest is {str(named)[:16]}…, but it is "
+            f"{digest[:16]}…. Make a new plan, and have that approved"
+        )
+    return plan
+
+
+def read_json(path: Path, what: str, largest: int) -> dict[str, Any]:
+    """Return the JSON object in a file of at most `largest` bytes.
+
+    Raises `UsageError` where there is none.
+    """
+    try:
+        if path.stat().st_size > largest:
+            raise UsageError(f"{path} has more than {largest} bytes: that is no {what}")
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{path} cannot be read as a {what}: {error}") from error
+    if not isinstance(found, dict):
+        raise UsageError(f"{path} is no {what}: it holds no JSON object")
+    return found
