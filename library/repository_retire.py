@@ -18,10 +18,13 @@ description:
     a suspicious one that is not released, a good one held because of it, or a payload that a kept backup is built on.
     What was never accepted goes at the local site after C(rejected_days), within the same number of removals.
     Refuses without a written permission that is valid today.
+  - With an early release in C(work) it removes the records that the release names and nothing else; only these need
+    not be proven at the other site. Refuses without the gate's word that the release was approved.
 options:
   permit: {description: "What the gate issued.", type: dict, required: true}
   work: {description: "The unit of work of one system (RetireWork).", type: dict, required: true}
   secrets: {description: "The repository's password by name.", type: dict, required: true}
+  host: {description: "This host's name in the inventory.", type: str, required: true}
 attributes:
   check_mode: {support: full, description: "Says what would be removed and what is kept why."}
 author: ["yunwei contributors (@yunwei)"]
@@ -32,6 +35,7 @@ EXAMPLES = r"""
     permit: "{{ permit }}"
     work: "{{ work.mediation }}"
     secrets: "{{ secrets.mediation }}"
+    host: "{{ inventory_hostname }}"
   no_log: true
 """
 RETURN = r"""
@@ -42,13 +46,18 @@ ARGUMENTS = {
     "permit": {"type": "dict", "required": True},
     "work": {"type": "dict", "required": True},
     "secrets": {"type": "dict", "required": True, "no_log": True},
+    "host": {"type": "str", "required": True},
 }
 
 
 def main():
     """Run."""
     module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True)
-    acting.act(module, ["retire-backups", "retire-at-miyun"], retire.retire)
+
+    def remove(work, permit, secrets, check):
+        return retire.retire(work, module.params["host"], permit, secrets, check)
+
+    acting.act(module, ["retire-backups", "retire-at-miyun"], remove)
 
 
 if __name__ == "__main__":

@@ -153,12 +153,19 @@ def build_work(request: Request, session: Session, system: str, now: datetime) -
         "undo": lambda: work.undo_work(policy, system, str(request.options.get("change") or "")),
         "restart-servers": lambda: work.restart_work(policy, system, request.now, now),
         "sync-to-miyun": lambda: work.sync_work(policy, system, session.ledger.head(), now),
-        "retire-backups": lambda: work.retire_work(policy, system, request.site, now),
+        "retire-backups": lambda: _retire_work(request, policy, system, now),
         "drill-restore": lambda: work.drill_work(policy, system, _restore_options(request, session, system), now),
         "recover-system": lambda: work.recover_work(policy, system, _restore_options(request, session, system), now),
     }
     build = builders.get(request.name, lambda: _reading_work(request, policy, system, now))
     return dict(build())
+
+
+def _retire_work(request: Request, policy: Policy, system: str, now: datetime) -> Mapping[str, Any]:
+    release = request.options.get("release")
+    if release and list(request.systems) != [system]:
+        raise UsageError("an early release is for one system: name it")
+    return work.retire_work(policy, system, request.site, now, release)
 
 
 def fetch_secrets(permit: Mapping[str, Any], session: Session) -> dict[str, dict[str, dict[str, Any]]]:

@@ -1,9 +1,9 @@
 """Decides which accepted backups go: from records alone, never from what a repository happens to list.
 
 Kept are the newest of so many days, weeks, months and years, and always: the newest good backup of each item, what is
-not yet proven at the other site, what is under a legal hold, what lies in the future, and every payload that a kept
-backup is built on; what the tripwire found suspicious and the good ones before it, until a person releases that.
-Decides only; `retire.py` acts.
+not yet proven at the other site (unless an approved early release names it), what is under a legal hold, what lies in
+the future, and every payload that a kept backup is built on; what the tripwire found suspicious and the good ones
+before it, until a person releases that. Decides only; `retire.py` acts.
 """
 
 from __future__ import absolute_import, division, print_function
@@ -14,7 +14,8 @@ import datetime
 import time
 
 from .clock import moment
-from .faults import RefusedByPolicyError
+from .faults import FaultError, RefusedByPolicyError
+from .frames import clean_text
 from .records import is_named, payloads_of
 from .tripwire import is_held_by, open_trips
 
@@ -55,17 +56,27 @@ def plan_retention(records, work, now, local):
 
     Args:
         records: every record of the system.
-        work: {"items", "keep", "max_removals", "legal_holds", "tripwire_releases", "needs_site"} as in a `RetireWork`.
+        work: {"items", "keep", "max_removals", "legal_holds", "tripwire_releases", "needs_site", "release"} as in a
+            `RetireWork`.
         now: seconds since 1970.
         local: function from seconds to `struct_time` in the policy's zone: days, weeks, months begin there.
 
-    `payloads` are the payload snapshots that nothing needs once `remove` is gone.
+    `payloads` are the payload snapshots that nothing needs once `remove` is gone. Where "release" names records, only
+    these go, all of them, and they alone need not wait for the other site.
+
+    Raises FaultError where a released name is not that of exactly one record, or of one that must stay all the same.
     """
+    released = _released(records, work)
     keep = dict((record["record_id"], []) for record in records)
     for item in sorted(set(record["item"] for record in records)):
         ours = sorted((record for record in records if record["item"] == item), key=_age_key, reverse=True)
         for record, reason in list(_reasons(ours, item, work, now, local)) + _by_law(ours, now):
             keep[record["record_id"]].append(reason)
+    if released:
+        for record in records:
+            if record["record_id"] not in released:
+                keep[record["record_id"]].append("the early release does not name it")
+    _demand_free(released, keep, work)
     useless = sorted((record for record in records if not keep[record["record_id"]]), key=_age_key)
     remove, postponed = useless[: work["max_removals"]], useless[work["max_removals"] :]
     gone = set(record["record_id"] for record in remove)
@@ -87,6 +98,32 @@ def _age_key(record):
     return (moment(record["accepted_at"]), record["record_id"])
 
 
+def _names(work):
+    return (work.get("release") or {}).get("records") or []
+
+
+def _released(records, work):
+    """Return the ids of the records that an early release names, by their ids or the beginnings of these."""
+    found = set()
+    for name in _names(work):
+        ids = [record["record_id"] for record in records if record["record_id"].startswith(name)]
+        if len(ids) != 1:
+            said = "record %s of the early release names %d backups of system %s here: see yunwei backups list"
+            raise FaultError(said % (clean_text(name), len(ids), work["system"]))
+        found.add(ids[0])
+    return found
+
+
+def _demand_free(released, keep, work):
+    """Raise FaultError where a released record must stay for another reason, or there are too many for one run."""
+    for name in sorted(released):
+        if keep[name]:
+            raise FaultError("record %s stays, also in an early release: %s" % (name[:12], "; ".join(keep[name])))
+    if len(released) > work["max_removals"]:
+        said = "the early release names %d records; the rule allows %d removals a run: make two of it"
+        raise FaultError(said % (len(released), work["max_removals"]))
+
+
 def _reasons(ours, item, work, now, local):
     """Yield (record, reason to keep it) for the records of one item, newest first."""
     if item not in work["items"]:
@@ -103,7 +140,8 @@ def _reasons(ours, item, work, now, local):
     for record in ours:
         # What cannot be read any more can never be proven: once a good successor is, it waits for nothing.
         replaced = record.get("damaged") and good and is_proven_at(good[0], work["needs_site"])
-        for reason in _protections(record, work, must_be_proven=not replaced) + _held_by(record, trips):
+        must_be_proven = not replaced and not [name for name in _names(work) if record["record_id"].startswith(name)]
+        for reason in _protections(record, work, must_be_proven) + _held_by(record, trips):
             yield record, reason
 
 

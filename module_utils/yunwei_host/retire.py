@@ -4,12 +4,14 @@ from __future__ import absolute_import, division, print_function
 
 __metaclass__ = type
 
+import hashlib
 import os
 import time
 
+from .acting import demand_planned
 from .capacity import forecast, remember
 from .clock import local_time, stamp
-from .faults import FaultError, RepositoryAbsentError
+from .faults import FaultError, RefusedByPolicyError, RepositoryAbsentError
 from .hostlock import HostLock
 from .leftovers import clear_notes, give_back, unknown_snapshots
 from .records import RecordStore, payloads_of
@@ -25,39 +27,51 @@ _PASSWORDS = {"local": "repository-local", "miyun": "repository-miyun"}
 _SITE_RECORDS = "/var/lib/yunwei/records/%s"
 
 
-def retire(work, permit, secrets, check=False):
+def retire(work, host, permit, secrets, check=False):
     """Remove what the rule no longer keeps and return (public summary, changed); `check`: only say what would go.
 
     Args:
         work: a `RetireWork`.
-        permit: {"run_id", "job"}.
+        host: this host's name in the inventory.
+        permit: what the gate issued.
         secrets: {"repository-local" or "repository-miyun": {"password"}}.
 
-    Raises RefusedByPolicyError without a valid permission, FaultError when the repository cannot be used.
+    Raises RefusedByPolicyError without a valid permission, for what is not as the permit's stored plan says, and for
+    an early release that was not approved; FaultError when the repository cannot be used.
     """
     now = time.time()
     demand_permission(work["permission"], now, local_time(work["timezone"]))
+    if work.get("release") and not (check or permit.get("approval")):
+        raise RefusedByPolicyError("approval", "REFUSED: the permit of an early release names no approval")
     repository = _open(work, secrets)
     store = RecordStore(work["records"] or _SITE_RECORDS % work["system"])
     if check:
         records, quarantined = _records(work, repository, store, learn=False)
         plan = _plan(work, repository, store, records, now)
+        demand_planned(permit, work["system"], host, what_goes(plan))
         summary = _summary(work, records, plan, quarantined, None)
         return _with_capacity(summary, work, _capacity(work, repository, store, keep=False)), False
     with HostLock(work["system"], permit):
         if work["site"] == "local":
-            return _retire(work, permit, repository, store, now)
+            return _retire(work, host, permit, repository, store)
         with PruningLock(work["system"]):
-            done = _retire(work, permit, repository, store, now)
+            done = _retire(work, host, permit, repository, store)
             own_like_config(repository.location)
             return done
 
 
-def _retire(work, permit, repository, store, now):
+def what_goes(plan):
+    """Return the digest of which snapshots a plan removes."""
+    names = [record["record_id"] for record in plan["remove"]] + plan["payloads"]
+    return hashlib.sha256("\n".join(sorted(names)).encode("ascii")).hexdigest()
+
+
+def _retire(work, host, permit, repository, store):
     locks = clear_dead_locks(repository)
     cleared = clear_notes(repository, store)
     records, quarantined = _records(work, repository, store, learn=True)
-    plan = _plan(work, repository, store, records, now)
+    plan = _plan(work, repository, store, records, time.time())
+    demand_planned(permit, work["system"], host, what_goes(plan))
     for one in plan["rejected"]:
         store.keep_rejected(one)
     space = _remove(repository, store, plan, permit) if plan["remove"] or plan["payloads"] else None
@@ -102,7 +116,7 @@ def _plan(work, repository, store, records, now):
     """Return the plan of `plan_retention` with "rejected" added; what expires of those goes with the payloads."""
     plan = plan_retention(records, work, now, local_time(work["timezone"]))
     plan["rejected"] = []
-    if work["site"] == "local":
+    if work["site"] == "local" and not work.get("release"):
         unknown = unknown_snapshots(records, repository.snapshots_if_any() or [])
         rule = {"days": work["rejected_days"], "room": work["max_removals"] - len(plan["remove"])}
         plan["rejected"] = plan_rejected(unknown, store.rejected(), records, rule, now)
@@ -136,6 +150,8 @@ def _summary(work, records, plan, quarantined, space):
         "system": work["system"],
         "site": work["site"],
         "permission": work["permission"]["reference"],
+        "release": work.get("release"),
+        "plan": {"digest": what_goes(plan)},
         "time": stamp(),
         "kept": len(plan["keep"]),
         "kept_because": kept,

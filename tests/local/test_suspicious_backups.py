@@ -183,7 +183,7 @@ def retire_at(sites, site, releases=()):
         "timezone": "Asia/Shanghai",
     }
     secrets = {"repository-miyun": {"password": FAR_PASSWORD}} if far else sites.secrets
-    return retire.retire(unit, sites.permit(), secrets)[0]
+    return retire.retire(unit, "backup1", sites.permit(), secrets)[0]
 
 
 @pytest.mark.parametrize("site", ["local", "miyun"])

@@ -38,6 +38,8 @@ def work(**more):
         "legal_holds": [],
         "tripwire_releases": [],
         "needs_site": "miyun",
+        "system": "mediation",
+        "release": None,
         **more,
     }
 
@@ -202,3 +204,48 @@ def test_without_a_valid_permission_nothing_runs(permission):
 
 def test_a_permission_holds_on_its_last_day():
     demand_permission({"reference": "L-1", "expires": "2026-07-01"}, NOW, time.gmtime)
+
+
+UNPROVEN = [record(number, number * 10, proven=False) for number in range(1, 5)]
+
+
+def release(*numbers, length=64):
+    return {"records": [f"{number:064x}"[:length] for number in numbers], "reason": "Miyun is away, the disk is full"}
+
+
+def test_an_early_release_removes_exactly_what_it_names_though_the_other_site_has_not_proven_it():
+    assert removed(UNPROVEN, work()) == []
+    proven = [record(5, 60), record(6, 70)]
+    assert removed(UNPROVEN + proven, work(release=release(3))) == [3]
+    kept = plan(UNPROVEN + proven, work(release=release(3)))["keep"]
+    assert kept[f"{5:064x}"] == ["the early release does not name it"]
+    assert removed(UNPROVEN + proven, work()) == [6, 5]
+
+
+def test_a_beginning_of_an_id_names_a_record_only_where_it_is_the_only_one():
+    with pytest.raises(
+        FaultError, match="record 000000000000 of the early release names 4 backups of system mediation"
+    ):
+        removed(UNPROVEN, work(release=release(3, length=12)))
+    with pytest.raises(FaultError, match="names 0 backups"):
+        removed(UNPROVEN, work(release=release(9)))
+
+
+@pytest.mark.parametrize(
+    ("more", "why"),
+    [
+        ({}, "the newest good one, last"),
+        ({"legal_holds": [{"item": ITEM, "record": f"{2:064x}", "reason": "case 7"}]}, "legal hold: case 7"),
+        ({"keep": {"last": 2}}, "last"),
+        ({"items": ["files:app"]}, "policy names no such item"),
+    ],
+)
+def test_an_early_release_releases_nothing_that_must_stay_for_another_reason(more, why):
+    named = release(1 if not more else 2)
+    with pytest.raises(FaultError, match=f"stays, also in an early release: .*{why.split(', ')[-1]}"):
+        removed(UNPROVEN, work(release=named, **more))
+
+
+def test_an_early_release_takes_no_more_than_a_run_may_remove():
+    with pytest.raises(FaultError, match="names 3 records; the rule allows 2 removals a run"):
+        removed(UNPROVEN, work(release=release(2, 3, 4), max_removals=2))

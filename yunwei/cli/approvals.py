@@ -26,8 +26,8 @@ def approve(options: argparse.Namespace) -> int:
 
 
 def _show(plan: plans.Plan) -> None:
-    title = f"plan of {plan.job}, made {plan.time} by {plan.requested_by}"
-    show.table(("host", "system", "item", "status", "detail"), show.item_rows(plan.items), title)
+    print(show.printable(f"plan of {plan.job}, made {plan.time} by {plan.requested_by}"))
+    show.table(("host", "system", "item", "status", "detail"), show.item_rows(plan.items))
     for name, value in plan.options.items():
         print(show.printable(f"{name}: {value}"))
     print(f"systems: {', '.join(plan.systems)}; hosts: {', '.join(sorted(plan.hosts))}")

@@ -54,6 +54,19 @@ def verify(options: argparse.Namespace) -> int:
     return result.exit_code
 
 
+def release(options: argparse.Namespace) -> int:
+    """Plan an early release of local backups; it is run like every other plan, once it was approved."""
+    wanted = {"records": options.record, "reason": options.reason}
+    request = launch.Request(
+        find_job("retire-backups"),
+        options.inventory,
+        [options.system],
+        check=True,
+        variables={"yunwei_release": wanted},
+    )
+    return jobs.plan_to_file(request, options.output, as_json=options.json)
+
+
 def _launch(options: argparse.Namespace, job: str, variables: dict[str, object]) -> launch.Result:
     request = launch.Request(
         find_job(job),

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from yunwei.cli.words import command, moment, with_inventory, with_run
+from yunwei.cli.words import absolute, command, moment, with_inventory, with_run
 
 if TYPE_CHECKING:
     from yunwei.cli.words import Commands
@@ -24,6 +24,19 @@ def add_backups(commands: Commands) -> None:
             "--site", choices=("local", "miyun"), default="local", help="which site (default: %(default)s)"
         )
         with_run(parser)
+    release = command(
+        backups,
+        "release",
+        "backups.release",
+        "plan to remove local backups that the second site has not proven: to be approved, then run with --plan",
+    )
+    release.add_argument("--system", required=True, metavar="S", help="the system")
+    release.add_argument(
+        "--record", action="append", required=True, metavar="ID", help="a backup's record (may be repeated)"
+    )
+    release.add_argument("--reason", required=True, help="why it cannot wait; approved with the plan, kept as evidence")
+    release.add_argument("-o", "--output", type=absolute, required=True, metavar="FILE", help="the plan's file")
+    with_inventory(release)
     which = verify.add_mutually_exclusive_group()
     which.add_argument("--part", metavar="n/t", help="read part n of t of all data; t runs read everything")
     which.add_argument("--all", action="store_true", help="read all data")

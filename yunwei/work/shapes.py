@@ -292,6 +292,14 @@ class LegalHoldWork(TypedDict):
     """ISO date of the last day of the hold; None is until somebody ends it. Only holds in force are listed."""
 
 
+class ReleasedWork(TypedDict):
+    """Backups that may go from the local site although the second one has not proven them yet."""
+
+    records: list[str]
+    """Ids or beginnings of ids; nothing else is removed."""
+    reason: str
+
+
 class RetireWork(TypedDict):
     """Module `repository_retire`, once per system at the site whose rule it is."""
 
@@ -312,6 +320,8 @@ class RetireWork(TypedDict):
     tripwire_releases: list[ReleaseWork]
     needs_site: SiteName | None
     """Only backups proven at this site may be removed; None at the last site of the chain."""
+    release: ReleasedWork | None
+    """An early release; the gate has seen that it was approved."""
     timezone: str
     """IANA name: days, weeks and months begin there."""
     time: str

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
+from yunwei.errors import UsageError
 from yunwei.ledger.chain import Head
 from yunwei.policy import Policy, System
 from yunwei.policy.system import LegalHold
 from yunwei.work.back_up import local_records, local_repository, tripwire_releases
 from yunwei.work.pins import pinned_keys, read_public_file
-from yunwei.work.shapes import LegalHoldWork, RemoteWork, RetireWork, SiteName, SyncWork, TargetWork
+from yunwei.work.shapes import LegalHoldWork, ReleasedWork, RemoteWork, RetireWork, SiteName, SyncWork, TargetWork
 from yunwei.work.times import utc
+
+_RECORD = re.compile(r"[0-9a-f]{12,64}")
 
 
 def sync_work(policy: Policy, system_id: str, head: Head, now: datetime) -> SyncWork:
@@ -34,10 +40,20 @@ def sync_work(policy: Policy, system_id: str, head: Head, now: datetime) -> Sync
     }
 
 
-def retire_work(policy: Policy, system_id: str, site: SiteName, now: datetime) -> RetireWork:
+def retire_work(
+    policy: Policy, system_id: str, site: SiteName, now: datetime, release: Mapping[str, Any] | None = None
+) -> RetireWork:
     """Return what may be removed for one system at one site.
 
-    Raises `UsageError` for an unknown system and `RefusedError` when no rule with a valid permission exists.
+    Args:
+        policy: whose rule it is.
+        system_id: the system.
+        site: where.
+        now: the controller's clock: permissions are held against it.
+        release: `records` and `reason` of an early release at the local site, empty for none.
+
+    Raises `UsageError` for an unknown system or a release that is none, and `RefusedError` when no rule with a valid
+    permission exists.
     """
     system = policy.system(system_id)
     today = now.astimezone(policy.estate.zone).date()
@@ -63,9 +79,21 @@ def retire_work(policy: Policy, system_id: str, site: SiteName, now: datetime) -
         "legal_holds": [_hold(hold) for hold in system.legal_holds if hold.holds(today)],
         "tripwire_releases": tripwire_releases(system),
         "needs_site": "miyun" if local else None,
+        "release": _release(release, site) if release else None,
         "timezone": policy.estate.timezone,
         "time": utc(now),
     }
+
+
+def _release(release: Mapping[str, Any], site: SiteName) -> ReleasedWork:
+    records, reason = release.get("records"), release.get("reason")
+    if site != "local" or set(release) != {"records", "reason"}:
+        raise UsageError(f"an early release is {{records, reason}} at site local; found {sorted(release)} at {site}")
+    if not isinstance(records, list) or not records or not all(_RECORD.fullmatch(str(one)) for one in records):
+        raise UsageError(f"records of an early release: {records!r}; allowed are ids of 12 to 64 hexadecimal digits")
+    if not isinstance(reason, str) or not reason.strip():
+        raise UsageError("an early release without a reason: say why, it is kept as evidence")
+    return {"records": sorted(str(one) for one in records), "reason": reason}
 
 
 def miyun(policy: Policy, system: System, user: str, secret: str) -> RemoteWork:

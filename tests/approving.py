@@ -1,0 +1,32 @@
+"""Approvers with real SSH keys, and an inventory that marks a system for them."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+from tests.inventories import ESTATE, MEDIATION, InventoryCopy
+
+OFFICER = "duty-officer"
+
+
+def make_key(folder: Path, name: str) -> tuple[Path, str]:
+    """Return a new private key and its public half without the comment."""
+    key = folder / name
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "", "-f", str(key)], check=True)
+    return key, key.with_suffix(".pub").read_text(encoding="ascii").strip()
+
+
+def add_approvers(inventory: InventoryCopy, folder: Path, marks: str = "[clean-logs]") -> dict[str, Path]:
+    """Let policy have two approvers, mark mediation, and return the private keys by name.
+
+    `engineer-post` is who makes and runs plans in tests: userpass:engineer.
+    """
+    keys, lines = {}, ["approvals:", "  longest_hours: 48", "  approvers:"]
+    for name, identity in ((OFFICER, "userpass:officer"), ("engineer-post", "userpass:engineer")):
+        keys[name], public = make_key(folder, name)
+        lines.append(f"    - {{name: {name}, identities: ['{identity}'], public_key: '{public}'}}")
+    inventory.edit(ESTATE, "lock:\n", "\n".join(lines) + "\nlock:\n")
+    inventory.edit(MEDIATION, "legal_holds: []", f"legal_holds: []\nneeds_approval: {marks}")
+    inventory.load()
+    return keys
