@@ -46,6 +46,7 @@ class Job:
     """One job: `a-b` is `playbooks/a_b.yml`; `launch` says whether `yunwei run` starts it itself.
 
     `planned`: its modules give a digest of what they would do on each host, so its plan can be stored and approved.
+    `batches`: it works in batches and asks the calendar before each; for other disruptive jobs the gate asks once.
     """
 
     name: str
@@ -54,6 +55,7 @@ class Job:
     proofs: tuple[Proof, ...] = ()
     launch: bool = True
     planned: bool = False
+    batches: bool = False
 
     @property
     def playbook(self) -> Path:

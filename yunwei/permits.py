@@ -41,12 +41,18 @@ def demand_permission(wish: Wish, session: Session, now: datetime) -> dict[str, 
 
     Raises `RefusedError` where an approval is missing or not valid, or the calendar is closed.
     """
-    approval = _approval(wish, session, now) if _needs_approval(wish, session) else None
-    if wish.job.job_class.asks_calendar and not (approval and approval.emergency):
+    approval = _approval(wish, session, now) if _is_approval_needed(wish, session) else None
+    said = _bounds(wish.job, approval, session.policy.estate.lock.lease_seconds, now)
+    if wish.job.job_class.asks_calendar and not wish.job.batches and not passes_calendar(said):
         _ask_calendar(wish, session, now)
     if approval:
         approvals.spend(session, approval, wish.systems)
-    return _bounds(wish.job, approval, session.policy.estate.lock.lease_seconds, now)
+    return said
+
+
+def passes_calendar(permit: Mapping[str, Any]) -> bool:
+    """Tell whether a permit is for an emergency that was approved: then the calendar does not hold the work up."""
+    return bool((permit.get("approval") or {}).get("emergency"))
 
 
 def require_issued(permit: Mapping[str, Any], session: Session) -> None:
@@ -110,7 +116,7 @@ def digest(unit: Mapping[str, Any]) -> str:
     return hashlib.sha256(canonical(dict(unit)).encode("ascii")).hexdigest()
 
 
-def _needs_approval(wish: Wish, session: Session) -> bool:
+def _is_approval_needed(wish: Wish, session: Session) -> bool:
     """Tell whether policy marks one of the systems, or the job is to do what only an approval allows."""
     marked = any(session.policy.system(system).wants_approval(wish.job) for system in wish.systems)
     return marked or bool(wish.options.get("release"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
+from yunwei.jobs import all_jobs
 from yunwei.paths import content_root
 
 ROOT = content_root()
@@ -123,3 +125,23 @@ def test_every_module_takes_part_in_check_mode():
     assert modules
     silent = [path.name for path in modules if "supports_check_mode=True" not in path.read_text(encoding="utf-8")]
     assert silent == []
+
+
+def test_every_module_of_a_job_that_can_be_approved_is_called_through_its_permit():
+    """A module with an action plugin of its own name cannot be called around it."""
+    planned = {job.name for job in all_jobs().values() if job.planned}
+    assert planned
+    modules = [path for path in (ROOT / "library").glob("*.py") if planned & set(_jobs_of(path))]
+    assert {path.stem for path in modules} >= {"log_files_retire", "repository_retire"}
+    plugins = [ROOT / "plugins" / "action" / path.name for path in modules]
+    assert [plugin.name for plugin in plugins if "(PermittedAction)" not in _text(plugin)] == []
+
+
+def _jobs_of(module: Path) -> list[str]:
+    """Return the jobs whose permit a module takes."""
+    named = re.search(r"acting\.act\(module, (\[[^\]]*\])", module.read_text(encoding="utf-8"))
+    return list(yaml.safe_load(named[1])) if named else []
+
+
+def _text(path: Path) -> str:
+    return path.read_text(encoding="utf-8") if path.is_file() else ""

@@ -295,6 +295,45 @@ def test_nothing_is_done_where_a_host_of_the_plan_has_fallen_out(opened, keys, f
     permits.require_all_as_planned(unplanned, [], opened)
 
 
+def test_an_early_release_needs_an_approval_whatever_policy_marks(inventory, keys, file):
+    opened = _opened(inventory)
+    release = {"records": ["a" * 64], "reason": "Miyun is away"}
+    options = {"site": "local", "release": release}
+    asked = {"job": "retire-backups", "play": ["backup1"], "hosts": ["backup1"]}
+    with pytest.raises(RefusedError, match="retire-backups on mediation needs a plan that a second person"):
+        gate.open_gate(_request(None, options=options, **asked), opened)
+    hosts = {"backup1": {"mediation": "d" * 64}}
+    plans.write_plan(dataclasses.replace(PLAN, job="retire-backups", options=options, hosts=hosts), file)
+    _sign(opened, file, keys[OFFICER])
+    found = _open(opened, _request(file, options={"site": "local", "release": {}}, **asked))
+    assert found["work"]["mediation"]["release"] == release
+    assert found["permit"]["approval"]["by"] == OFFICER
+    plain = gate.open_gate(_request(None, options={"site": "local", "release": {}}, **asked), opened)["permit"]
+    assert (plain["approval"], plain["expires"]) == (None, None)
+    opened.close()
+
+
+@pytest.mark.parametrize(
+    ("release", "said"),
+    [
+        ({"records": ["a" * 11], "reason": "x"}, "ids of 12 to 64 hexadecimal digits"),
+        ({"records": [], "reason": "x"}, "ids of 12 to 64 hexadecimal digits"),
+        ({"records": "a" * 64, "reason": "x"}, "ids of 12 to 64 hexadecimal digits"),
+        ({"records": ["a" * 64], "reason": " "}, "without a reason"),
+        ({"records": ["a" * 64]}, "an early release is {records, reason} at site local"),
+    ],
+)
+def test_an_early_release_that_is_none_is_refused(opened, release: dict[str, Any], said: str):
+    with pytest.raises(UsageError, match=said):
+        gate.open_gate(_request(None, "retire-backups", options={"release": release}, check=True), opened)
+
+
+def test_an_early_release_is_for_one_system(opened):
+    options = {"release": {"records": ["a" * 64], "reason": "x"}}
+    with pytest.raises(UsageError, match="an early release is for one system"):
+        gate.open_gate(_request(None, "retire-backups", systems=[], options=options, check=True), opened)
+
+
 # A job of yunwei made disruptive for these tests: what the gate asks then does not depend on what the job does.
 @pytest.fixture
 def disruptive(monkeypatch: pytest.MonkeyPatch) -> None:

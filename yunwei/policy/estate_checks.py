@@ -56,6 +56,18 @@ def _drill_hosts(draft: Draft[Estate]) -> list[tuple[tuple[str | int, ...], str]
     return [(("drill", "hosts", index), name) for index, name in enumerate(names) if isinstance(name, str)]
 
 
+def check_approvers(estate: Draft[Estate], systems: Sequence[Draft[System]]) -> Iterator[Problem]:
+    """Yield systems whose work needs an approval that nobody may give."""
+    if estate.model is None:
+        return
+    approvers = estate.model.approvals.approvers if estate.model.approvals else []
+    for draft in systems:
+        system = draft.model
+        if system and system.needs_approval and not any(one.may_approve(system.id) for one in approvers):
+            allowed = f"an approver of {system.id} below approvals in policy/estate.yml"
+            yield draft.problem(("needs_approval",), "no approver", allowed, "See docs/gate.md.")
+
+
 def check_neighbours(drafts: Sequence[Draft[System]]) -> Iterator[Problem]:
     """Yield what two systems claim both: an id, a database, files (need to know, contract 6.3)."""
     ids: dict[str, str] = {}

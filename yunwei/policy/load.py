@@ -96,6 +96,7 @@ def _cross_check(
         problems += check_system(system, hosts, production)
         problems += check_logs(system, hosts)
         problems += check_restarts(system, today)
+    problems += estate_checks.check_approvers(estate, systems)
     problems += estate_checks.check_neighbours(systems)
     if contract is not None:
         problems += estate_checks.check_contract(contract, systems)
