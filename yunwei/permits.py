@@ -92,18 +92,21 @@ def require_permitted(args: Mapping[str, Any], host: str, session: Session) -> N
         )
 
 
-def require_all_as_planned(permit: Mapping[str, Any], alive: Sequence[str], session: Session) -> None:
-    """Raise `RefusedError` where a host of the permit's plan has fallen out: then nothing of the plan is done.
+def require_all_as_planned(
+    permit: Mapping[str, Any], play: Sequence[str], alive: Sequence[str], session: Session
+) -> None:
+    """Raise `RefusedError` where a host has fallen out of a planned run: then nothing of the plan is done.
 
     Args:
-        permit: as the gate issued it.
-        alive: the play's hosts that have not failed.
+        permit: as the gate issued it; without a stored plan each host is on its own.
+        play: all hosts of the play: one that the plan does not have, but policy by now does, has fallen out as well.
+        alive: those that have not failed.
         session: the open run.
     """
     require_issued(permit, session)
     require_current(permit)
-    plan = permit["plan"] or {"sha256": "", "hosts": {}}
-    lost = sorted(set(plan["hosts"]) - set(alive))
+    plan = permit["plan"]
+    lost = sorted({*plan["hosts"], *play} - set(alive)) if plan else []
     if lost:
         raise RefusedError(
             f"{', '.join(lost)}: not as planned, or out of reach, so nothing of plan {plan['sha256'][:16]}… is done on "

@@ -14,8 +14,8 @@ DOCUMENTATION = """
 name: yunwei_all_as_planned
 short_description: Go on only while no host of the plan has fallen out
 description:
-  - With C(run_once), after every host has planned and before any acts. Where the run carries out a stored plan and one
-    of its hosts has failed or is out of reach, nothing is done on any host (exit code 3). Without one it lets pass.
+  - With C(run_once), after every host has planned and before any acts. Where the run carries out a stored plan and a
+    host has failed or is out of reach, nothing is done on any host (exit code 3). Without a plan it lets pass.
 options:
   permit: {description: What the gate issued., type: dict, required: true}
 """
@@ -32,9 +32,12 @@ class ActionModule(ActionBase):
     def run(self, tmp: Any = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Return nothing of note, or fail with a line that begins with REFUSED."""
         result: dict[str, Any] = super().run(tmp, task_vars)
-        alive = [str(host) for host in (task_vars or {}).get("ansible_play_hosts", [])]
+        play, alive = (
+            [str(host) for host in (task_vars or {}).get(name, [])]
+            for name in ("ansible_play_hosts_all", "ansible_play_hosts")
+        )
         try:
-            permits.require_all_as_planned(self._task.args["permit"], alive, gate.require_session())
+            permits.require_all_as_planned(self._task.args["permit"], play, alive, gate.require_session())
         except YunweiError as error:
             return refused(result, str(error), error.exit_code)
         return result

@@ -282,17 +282,20 @@ def test_a_permit_that_is_over_permits_nothing(opened, keys, file):
     with pytest.raises(RefusedError, match="was valid until 2026-01-01"):
         permits.require_permitted({"permit": over, "work": found["work"]["mediation"]}, "app1", opened)
     with pytest.raises(RefusedError, match="was valid until 2026-01-01"):
-        permits.require_all_as_planned(over, HOSTS, opened)
+        permits.require_all_as_planned(over, HOSTS, HOSTS, opened)
 
 
 def test_nothing_is_done_where_a_host_of_the_plan_has_fallen_out(opened, keys, file):
     _sign(opened, file, keys[OFFICER])
     permit = _open(opened, _request(file))["permit"]
-    permits.require_all_as_planned(permit, [*HOSTS, "legacy1"], opened)
-    with pytest.raises(RefusedError, match="db1: not as planned, or out of reach, so nothing of plan"):
-        permits.require_all_as_planned(permit, ["app1"], opened)
+    everyone = [*HOSTS, "legacy1"]
+    permits.require_all_as_planned(permit, everyone, everyone, opened)
+    for lost in everyone:
+        alive = [host for host in everyone if host != lost]
+        with pytest.raises(RefusedError, match=f"{lost}: not as planned, or out of reach, so nothing of plan"):
+            permits.require_all_as_planned(permit, everyone, alive, opened)
     unplanned = _open(opened, _request(None, systems=["legalservice"]))["permit"]
-    permits.require_all_as_planned(unplanned, [], opened)
+    permits.require_all_as_planned(unplanned, everyone, [], opened)
 
 
 def test_an_early_release_needs_an_approval_whatever_policy_marks(inventory, keys, file):
