@@ -43,7 +43,7 @@ def is_signed(text: str, signature: str, namespace: str, signer: str, public_key
     """
     with tempfile.TemporaryDirectory(prefix="yunwei-signature-") as folder:
         allowed, given = Path(folder) / "allowed_signers", Path(folder) / "signature"
-        allowed.write_text(f'{signer} namespaces="{namespace}" {public_key.strip()}\n', encoding="utf-8")
+        allowed.write_text(f"{signer} {public_key.strip()}\n", encoding="utf-8")
         given.write_text(signature, encoding="utf-8")
         words = ["-q", "-Y", "verify", "-f", str(allowed), "-I", signer, "-n", namespace, "-s", str(given)]
         return _ssh_keygen(words, text).returncode == 0
