@@ -7,7 +7,7 @@ from typing import Any
 
 from ansible.plugins.action import ActionBase
 
-from yunwei import gate, relay
+from yunwei import gate, permits, relay
 from yunwei.errors import RefusedError, YunweiError
 
 DOCUMENTATION = """
@@ -40,7 +40,7 @@ class ActionModule(ActionBase):
         if self._task.check_mode:
             return {**result, "taken": {}}
         try:
-            gate.require_issued(self._task.args["permit"], gate.require_session())
+            permits.require_issued(self._task.args["permit"], gate.require_session())
             if work["system"] not in self._task.args["permit"]["systems"]:
                 raise RefusedError(f"no permit for {work['system']}: start this through its gate")
             taken = self._carry(work, variables, source, str(variables["inventory_hostname"]))
