@@ -13,7 +13,7 @@ from yunwei.policy.suggest import did_you_mean
 
 _KEY = r"^(ssh-ed25519|ssh-rsa|ecdsa-sha2-nistp\d+|sk-(ssh-ed25519|ecdsa-sha2-nistp256)@openssh\.com) [A-Za-z0-9+/=]+$"
 _KEY_WORDS = "an OpenSSH public key without its comment: ssh-ed25519 AAAA…"
-# The classes that always have a plan which can be approved.
+# Routine work is marked job by job: of most of it no plan can be kept.
 _CLASSES = (JobClass.DISRUPTIVE.value,)
 
 
