@@ -70,6 +70,14 @@ def require_current(permit: Mapping[str, Any]) -> None:
         raise RefusedError(f"the permit of run {permit['run_id']} was valid until {permit['expires']}: start anew")
 
 
+def require_for_host(permit: Mapping[str, Any], host: str, session: Session) -> None:
+    """Raise `RefusedError` unless this run's gate issued the permit for the host (its inventory name), and lately."""
+    require_issued(permit, session)
+    require_current(permit)
+    if host not in permit["hosts"]:
+        raise RefusedError(f"the permit of run {session.run_id} is not for {host}: start its playbook for this host")
+
+
 def require_permitted(args: Mapping[str, Any], host: str, session: Session) -> None:
     """Raise `RefusedError` unless an acting module may act: asked on the controller before every call of one.
 
@@ -82,10 +90,7 @@ def require_permitted(args: Mapping[str, Any], host: str, session: Session) -> N
     permit, unit = args.get("permit"), args.get("work")
     if not isinstance(permit, Mapping) or not isinstance(unit, Mapping):
         raise RefusedError("no permit or no work: start this through its playbook, whose gate issues both")
-    require_issued(permit, session)
-    require_current(permit)
-    if host not in permit["hosts"]:
-        raise RefusedError(f"the permit of run {session.run_id} is not for {host}: start its playbook for this host")
+    require_for_host(permit, host, session)
     if permit["work"].get(unit.get("system")) != digest(unit):
         raise RefusedError(
             f"the work for {host} is not what the gate of run {session.run_id} gave out: hand it on whole"

@@ -8,6 +8,10 @@ from typing import Any
 from ansible.errors import AnsibleConnectionFailure
 from ansible.plugins.action.reboot import ActionModule as Reboot
 
+from yunwei import gate, permits
+from yunwei.ansible_results import refused
+from yunwei.errors import YunweiError
+
 DOCUMENTATION = """
 name: host_restart
 short_description: Restart a host and wait until it is back
@@ -31,6 +35,11 @@ class ActionModule(Reboot):
 
     def run(self, tmp: Any = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Return what the module said, once the host is back; failed where it refused or did not come back."""
+        try:
+            host = str((task_vars or {})["inventory_hostname"])
+            permits.require_for_host(self._task.args["permit"], host, gate.require_session())
+        except YunweiError as error:
+            return refused({}, str(error), error.exit_code)
         self._said: dict[str, Any] = {}
         self._given = {name: self._task.args[name] for name in ("permit", "work")}
         work = self._given["work"]

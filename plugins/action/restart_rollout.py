@@ -9,7 +9,7 @@ from ansible import constants as C
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
-from yunwei import gate, policy
+from yunwei import gate, permits, policy
 from yunwei.errors import RefusedError, UsageError, YunweiError
 from yunwei.restart.plan import Facts, make_plan
 from yunwei.restart.windows import measured_seconds, require_open
@@ -45,7 +45,7 @@ class ActionModule(ActionBase):
         try:
             if self._task.args.get("step") not in steps:
                 raise UsageError(f"restart_rollout takes a step, one of {', '.join(steps)}")
-            gate.require_issued(self._task.args["permit"], gate.require_session())
+            permits.require_issued(self._task.args["permit"], gate.require_session())
             return {**result, **steps[self._task.args["step"]]()}
         except YunweiError as error:
             Display().display(f"REFUSED: {error}", color=C.COLOR_ERROR)
@@ -65,6 +65,10 @@ class ActionModule(ActionBase):
         }
 
     def _window(self) -> dict[str, Any]:
+        permit = self._task.args["permit"]
+        permits.require_current(permit)
+        if permits.passes_calendar(permit):
+            return {}
         batch = self._task.args["batch"]
         now = policy.load(gate.require_session().inventory_dir)
         require_open(now, batch["hosts"], int(batch["expected_seconds"]))

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -79,3 +80,15 @@ def lab() -> Lab:
     if not (inventory / "hosts.yml").is_file():
         pytest.fail(f"the lab of slot {slot} is not up: YUNWEI_LAB_SLOT={slot} yunwei lab up")
     return Lab(slot, inventory)
+
+
+@pytest.fixture(scope="module")
+def open_calendar(lab: Lab) -> Iterator[None]:
+    """Let disruptive work begin at any time while a module's tests run."""
+    file = lab.inventory / "policy/calendar/calendar.yml"
+    kept = file.read_text(encoding="utf-8")
+    file.write_text(
+        (Path(__file__).parents[1] / "fixtures/always_open.yml").read_text(encoding="utf-8"), encoding="utf-8"
+    )
+    yield
+    file.write_text(kept, encoding="utf-8")

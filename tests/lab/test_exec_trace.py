@@ -13,7 +13,7 @@ from tests.leaks import forms, read_secrets
 from yunwei import policy
 from yunwei.jobs import all_jobs
 
-pytestmark = pytest.mark.lab
+pytestmark = [pytest.mark.lab, pytest.mark.usefixtures("open_calendar")]
 
 SYSTEM = "legalservice"
 SOURCE = Path(__file__).resolve().parents[1] / "fixtures" / "exec_trace.c"

@@ -16,7 +16,7 @@ from tests.lab.test_kill import _kill_when
 from yunwei import policy
 from yunwei.vault import VaultClient
 
-pytestmark = pytest.mark.lab
+pytestmark = [pytest.mark.lab, pytest.mark.usefixtures("open_calendar")]
 
 RUN = ("run", "harden-servers", "--system", "mediation")
 HOSTS = ("app1", "db1")
