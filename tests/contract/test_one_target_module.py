@@ -14,8 +14,8 @@ STORES = re.compile(r"restic|rclone", re.IGNORECASE)
 PARTS = {
     f"module_utils/yunwei_host/{name}.py" for name in ("remote", "repository", "restic", "resticlock", "resticstream")
 }
-# The lab makes hosts, and names the packages that they need.
-OTHERS = ("yunwei/lab/",)
+# The lab makes hosts, and names the packages that they need; a restart waits for anybody's backup, by hand as well.
+OTHERS = ("yunwei/lab/", "module_utils/yunwei_restart/busy.py")
 
 
 def _sources() -> list[str]:

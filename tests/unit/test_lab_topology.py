@@ -18,9 +18,10 @@ DOCUMENTATION = [ipaddress.ip_network(block) for block in ("198.51.100.0/24", "2
 
 
 def _hosts(tree: dict) -> dict:
-    found = dict(tree.get("hosts") or {})
+    found = {name: dict(variables or {}) for name, variables in (tree.get("hosts") or {}).items()}
     for child in (tree.get("children") or {}).values():
-        found.update(_hosts(child or {}))
+        for name, variables in _hosts(child or {}).items():
+            found.setdefault(name, {}).update(variables)
     return found
 
 
