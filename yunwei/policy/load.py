@@ -88,8 +88,6 @@ def _cross_check(
     today: date,
 ) -> list[Problem]:
     production = estate.text("production_group") or "production"
-    zone = estate.model.zone if estate.model else None
-    today = today or datetime.now(zone).date()
     problems = [*estate_checks.check_estate(estate, hosts), *check_connections(hosts, estate)]
     problems += check_canary(estate, hosts)
     for system in systems:
