@@ -60,6 +60,8 @@ FOUND = {
 NEEDS = {"app1": {"kernel", "deleted files", "packages"}, "legacy1": {"flag"}, "db1": set()}
 CLEAN = """
     systemctl stop 'planted-*' 2>/dev/null
+    runuser -u postgres -- psql -qc "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+        WHERE query = 'BEGIN; SELECT pg_sleep(1000)'" >/dev/null 2>&1
     nft delete table inet planted 2>/dev/null; ip route del 192.0.2.128/28 2>/dev/null
     [ ! -e /root/fstab.kept ] || mv /root/fstab.kept /etc/fstab
     rm -f /etc/sysctl.d/99-planted.conf /boot/vmlinuz-999.0.0 /opt/dpkg /run/reboot-required
