@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import cache
 from pathlib import Path
 
 from yunwei.policy.inventory import Assignment
@@ -20,6 +21,7 @@ _CONNECTION = (
 _ALIKE, _SLIP = 0.8, 0.88
 
 
+@cache  # roles do not change while a program runs
 def role_interfaces(roles: Path) -> dict[str, set[str]]:
     """Return the public variables of each role, from every entry point of its `meta/argument_specs.yml`."""
     interfaces: dict[str, set[str]] = {}
