@@ -64,17 +64,19 @@ def command_line(host, process):
 
 
 def own_family(everybody, pid):
-    """Return the pids of `pid`, of those it descends from, and of its children's children."""
+    """Return the pids of `pid`, of those it descends from, and of its children's children.
+
+    Not of its ancestors' other children: below sshd they are other people's sessions.
+    """
     parents = dict((one.pid, one.parent) for one in everybody)
-    family = set([pid])
-    while pid in parents and parents[pid] > 1:
-        pid = parents[pid]
-        family.add(pid)
-    grown = True
+    family, grown = set([pid]), True
     while grown:
-        children = set(one for one, parent in parents.items() if parent in family and one not in family and parent > 1)
+        children = set(one for one, parent in parents.items() if parent in family)
         grown = bool(children - family)
         family |= children
+    while parents.get(pid, 0) > 1:
+        pid = parents[pid]
+        family.add(pid)
     return family
 
 

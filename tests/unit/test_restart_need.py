@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from yunwei_restart import busy, kernels, need, processes
@@ -120,3 +121,22 @@ class TestBusy:
     def test_half_installed_packages(self, host: PlantedHost):
         host.program("dpkg", "The following packages are only half configured:\n x\n")
         assert self.found(host) == ["packages:half-installed"]
+
+
+# Two sessions of one sshd; the module that looks runs in the first.
+SSHD, MINE, SUDO, MODULE, CHILD, THEIRS, DUMP = 100, 200, 201, 202, 203, 300, 301
+PARENTS = {SSHD: 1, MINE: SSHD, SUDO: MINE, MODULE: SUDO, CHILD: MODULE, THEIRS: SSHD, DUMP: THEIRS}
+
+
+@pytest.fixture
+def family() -> set[int]:
+    everybody = [SimpleNamespace(pid=pid, parent=parent) for pid, parent in PARENTS.items()]
+    return processes.own_family(everybody, MODULE)
+
+
+def test_one_s_own_is_what_one_descends_from_and_what_one_started(family: set[int]):
+    assert family == {SSHD, MINE, SUDO, MODULE, CHILD}
+
+
+def test_what_another_session_of_the_same_sshd_started_is_not_one_s_own(family: set[int]):
+    assert not family & {THEIRS, DUMP}
