@@ -46,6 +46,8 @@ class PermittedAction(ActionBase):  # type: ignore[misc]
     def _demand_permit(self, host: str) -> None:
         permit = self._task.args.get("permit")
         job = permit.get("job") if isinstance(permit, dict) else None
-        if session.current() is None and job in self.UNRECORDED_JOBS:
+        work = self._task.args.get("work")
+        site = work.get("site") if isinstance(work, dict) else None
+        if session.current() is None and job in self.UNRECORDED_JOBS and site == "miyun":
             return
         permits.require_permitted(self._task.args, host, gate.require_session())

@@ -103,8 +103,7 @@ class Session:
     def _answer(self, meanwhile, every_seconds):
         while not (self._buffer == self._mark or self._buffer.endswith(b"\n" + self._mark)):
             if not select.select([self._output], [], [], every_seconds)[0]:
-                if meanwhile:
-                    meanwhile()
+                self._look(meanwhile)
                 continue
             piece = os.read(self._output, _READ_BYTES)
             if not piece:
@@ -112,6 +111,15 @@ class Session:
             self._buffer += piece
         answer, self._buffer = self._buffer[: -len(self._mark)], b""
         return answer
+
+    def _look(self, meanwhile):
+        try:
+            if meanwhile:
+                meanwhile()
+        except SqlError as error:
+            # The answer is still to come: it would be taken for that to the next question.
+            self.close()
+            raise SessionError("the session that looks on failed: %s" % error.message)
 
     def _last_words(self):
         code = self._child.wait()

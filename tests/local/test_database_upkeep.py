@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
+from yunwei_database import postgresql_upkeep
+from yunwei_database.faults import SqlError
 from yunwei_database.upkeep import Clock
 from yunwei_host.faults import RefusedByPolicyError
 
@@ -239,6 +241,24 @@ def test_a_rebuild_gives_way_to_whoever_waits_behind_it(world: Care, server: Ser
     assert statuses(done) == {INDEX: "postponed"}
     assert "gave way: 1 sessions waited" in reasons(done)
     assert server.invalid() == [""], "what it had begun is taken away"
+
+
+@ONLINE
+def test_work_ends_where_nobody_can_look_on(world: Care, server: Server, monkeypatch: pytest.MonkeyPatch):
+    """Its answer would be taken for that to the next question: no statement may follow in that session."""
+    server.run_each(*WASTEFUL)
+    server.hold(SNAPSHOT)
+    real = postgresql_upkeep.Yielding.look
+
+    def look(self: Any) -> None:
+        if server.run(BUILDING) == "t":
+            raise SqlError("57014", "canceling statement due to user request")
+        real(self)
+
+    monkeypatch.setattr(postgresql_upkeep.Yielding, "look", look)
+    done = world.maintain()
+    assert statuses(done) == {INDEX: "failed"}
+    assert "the session that looks on failed" in reasons(done)
 
 
 @ONLINE

@@ -38,7 +38,7 @@ _ROOTS: dict[str, Read] = {
     "aurora": rsas_xml.read, "Benchmark": scap.read_xccdf, "TestResult": scap.read_xccdf,
     "asset-report-collection": scap.read_arf, "nmaprun": nmap_xml.read,
 }  # fmt: skip
-_HTML = re.compile(r"^\s*(<!--.*?-->\s*)*<(!doctype\s+html|html)\b", re.IGNORECASE | re.DOTALL)
+_HTML = re.compile(r"^\s*+(?:<!--(?:(?!-->).)*+-->\s*+)*+<(?:!doctype\s+html|html)\b", re.IGNORECASE | re.DOTALL)
 _LYNIS = re.compile(r"^(report_version_major|lynis_version)=", re.MULTILINE)
 _OLE = b"\xd0\xcf\x11\xe0"
 
