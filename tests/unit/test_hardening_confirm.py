@@ -80,6 +80,17 @@ def test_a_way_in_that_stays_shut_keeps_nothing(world: World, ssh: list[str]):
     assert world.picture() == before
 
 
+def test_what_kept_us_out_is_told_also_when_the_host_was_quicker(world: World, ssh: list[str]):
+    def probe() -> None:
+        if world.state() == "armed":
+            raise RemoteError("probe@192.0.2.1:22: Authentication failed.")
+
+    world.seconds = 1
+    waiting = armed(world)
+    with pytest.raises(TakenBackError, match=r"within 3 s of the change: probe@192\.0\.2\.1:22: Authentication failed"):
+        confirm.confirm(ssh, Armed(waiting.folder, waiting.python, 3), probe=probe)
+
+
 def test_without_a_login_the_host_takes_it_back_and_that_is_told(
     world: World, ssh: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):

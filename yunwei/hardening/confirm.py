@@ -67,7 +67,7 @@ def confirm(
         CouldNotJudgeError: no login in time, and none afterwards either.
     """
     until = time.monotonic() + armed.seconds
-    said = "no login was tried"
+    why = ""
     while time.monotonic() < until:
         answer, said = "", _refusal(probe)
         if not said:
@@ -75,9 +75,11 @@ def confirm(
         if answer == "confirmed":
             return
         if "too late" in said:
+            why = why or said  # the host was quicker: what kept us out until then is the reason
             break
+        why = said
         time.sleep(_PAUSE_SECONDS)
-    _await_return(ssh, armed, password, said)
+    _await_return(ssh, armed, password, why or "no login was tried")
 
 
 def _refusal(probe: Callable[[], None] | None) -> str:
