@@ -1,5 +1,6 @@
 """A proof that fails, one that cannot connect and one that is missing are told apart."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -48,6 +49,19 @@ def test_it(host):
 """
     result = prove(body)
     assert result.verdict == "passed", result.findings
+
+
+def test_standard_input_that_does_not_block_is_no_hindrance(prove):
+    """As ssh leaves it behind."""
+    kept, (reading, writing) = os.dup(0), os.pipe()
+    os.set_blocking(reading, False)
+    os.dup2(reading, 0)
+    try:
+        assert prove("def test_it(host):\n    assert host.file('/etc/passwd').exists\n").verdict == "passed"
+    finally:
+        os.dup2(kept, 0)
+        for descriptor in (kept, reading, writing):
+            os.close(descriptor)
 
 
 def test_a_false_proof_fails_and_says_what(prove):

@@ -89,6 +89,7 @@ class _Prover:
         self._hosts = subprocess.run(
             ["ansible-inventory", "--list", "-i", str(inventory)],
             env=dict(settings),
+            stdin=subprocess.DEVNULL,  # Ansible refuses a standard input that somebody has set to not block
             capture_output=True,
             text=True,
             check=False,
