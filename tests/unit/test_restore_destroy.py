@@ -16,6 +16,12 @@ def work(tmp_path):
     return workdir.WorkDir(str(tmp_path / "restore" / "r-1")).create({"system": "s"})
 
 
+@pytest.fixture
+def no_shared_memory(monkeypatch):
+    """Look past shared memory: it belongs to the whole machine, where any killed server may have left some."""
+    monkeypatch.setattr(scan, "shared_memory", list)
+
+
 def leave_a_process(work, **environment):
     child = subprocess.Popen(["sleep", "60"], cwd=work.part("files"), env={**os.environ, **environment})
     while not scan.processes(work.path, work.restore_id):
@@ -23,6 +29,7 @@ def leave_a_process(work, **environment):
     return child
 
 
+@pytest.mark.usefixtures("no_shared_memory")
 def test_removes_processes_and_files_and_proves_it(work):
     child = leave_a_process(work)
     with open(work.part("files", "a"), "wb") as stream:
@@ -129,6 +136,13 @@ def test_a_failed_recovery_says_which_services_stay_stopped(work):
 def leftovers(work, system):
     found = destroy.leftovers(os.path.dirname(work.path), system, 3600)
     return [(one.restore_id, bool(why)) for one, why in found]
+
+
+def test_shared_memory_that_is_left_makes_the_proof_fail(work, monkeypatch):
+    destroy.destroy(work)
+    monkeypatch.setattr(scan, "shared_memory", lambda: ["segment 7"])
+    proof, clean = destroy.prove(work.path, work.restore_id, 0)
+    assert (proof["shared_memory_left"], clean) == (["segment 7"], False)
 
 
 def test_the_same_systems_dead_run_may_be_swept_and_another_ones_only_when_old(work):
