@@ -92,7 +92,9 @@ def test_an_empty_file_is_refused(importer, content):
         ('<Benchmark xmlns="http://checklists.nist.gov/xccdf/1.2"/>', "no TestResult"),
         ("<nmaprun><host/></nmaprun>", "no runstats"),
     ],
-)
+    ids=["nessus1", "xml", "html", "comments", "json", "text", "binary", "archive", "nested archive", "nessus", "xccdf",
+         "nmap"],
+)  # fmt: skip
 def test_what_is_no_report_is_refused(importer, content, said):
     assert said in importer.refusal(content)
 
