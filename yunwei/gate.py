@@ -12,7 +12,7 @@ from yunwei import locks, permits, work
 from yunwei.errors import RefusedError, UsageError, VaultForbiddenError, VaultMissingSecretError, YunweiError
 from yunwei.jobs import Job, JobClass, find_job
 from yunwei.permits import require_issued
-from yunwei.plans import Plan, read_plan
+from yunwei.plans import Plan, demand_recorded, read_plan
 from yunwei.policy import Policy, System
 from yunwei.session import Session, current
 from yunwei.vault_policies import secret_names
@@ -86,6 +86,7 @@ def open_gate(request: Request, session: Session) -> dict[str, Any]:
     plan = read_plan(request.plan) if request.plan else None
     if plan:
         request = _planned_request(request, job, plan)
+        demand_recorded(plan, session.ledger.find_run(plan.run_id))
     if request.site not in ("local", "miyun"):
         raise UsageError(f"site {request.site!r} is not known; allowed are local and miyun")
     systems = [system.id for system in session.policy.choose_systems(request.systems)]

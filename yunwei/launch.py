@@ -94,7 +94,7 @@ def keep_plan(result: Result, path: Path) -> plans.Plan:
         CouldNotJudgeError: no host has said what would be done on it.
         UsageError: the file cannot be written.
     """
-    plan = plans.make_plan(result.document, ledger.Ledger.open().show(result.document["run_id"]))
+    plan = plans.make_plan(ledger.Ledger.open().show(result.document["run_id"]))
     plans.write_plan(plan, path)
     return plan
 
@@ -135,7 +135,7 @@ def _document(request: Request, outcome: runner.Outcome) -> dict[str, Any]:
         "status": status,
         "exit_code": exit_code,
         "hosts": record.get("hosts", {}) if record else {},
-        "items": list(_items(tasks)),
+        "items": plans.item_rows(tasks),
         "failures": [vars(failure) for failure in outcome.failures],
         "results": [task for task in tasks if task.get("yunwei")],
         "reason": record.get("reason") if record else _last_lines(outcome.output),
@@ -149,16 +149,6 @@ def _end(record: Mapping[str, Any] | None, outcome: runner.Outcome) -> tuple[str
     if record is None or record["exit_code"] is None or (record["exit_code"] == 0 and outcome.return_code != 0):
         return "failed", 1
     return str(record["status"]), int(record["exit_code"])
-
-
-def _items(tasks: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    rows: list[dict[str, Any]] = []
-    for task in tasks:
-        summary = task.get("yunwei") or {}
-        rows.extend(
-            {"host": task["host"], "system": summary.get("system"), **item} for item in summary.get("items", [])
-        )
-    return rows
 
 
 def _last_lines(output: str, count: int = 6) -> str:

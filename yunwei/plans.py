@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -45,37 +45,64 @@ class Plan:
         return hashlib.sha256(canonical({"format": FORMAT, **asdict(self)}).encode("ascii")).hexdigest()
 
 
-def make_plan(document: Mapping[str, Any], record: Mapping[str, Any]) -> Plan:
-    """Return the plan that a run in check mode found.
-
-    Args:
-        document: what `yunwei.launch` returns of it.
-        record: its record in the ledger.
+def make_plan(record: Mapping[str, Any]) -> Plan:
+    """Return the plan that a run in check mode found, from its record in the ledger.
 
     Raises `CouldNotJudgeError` where no host has said what would be done on it.
     """
     hosts: dict[str, dict[str, str]] = {}
-    for task in document["results"]:
-        summary = task["yunwei"]
+    for task in record["tasks"]:
+        summary = task.get("yunwei") or {}
         digest = (summary.get("plan") or {}).get("digest")
         if digest:
             hosts.setdefault(task["host"], {})[summary["system"]] = digest
     if not hosts:
         raise CouldNotJudgeError(
-            f"no host of run {document['run_id']} said what {document['job']} would do there, so there is nothing to "
-            f"keep: look at its systems and hosts in policy"
+            f"no host of run {record['id']} said what {record['job']} would do there, so there is nothing to keep: "
+            f"look at its systems and hosts in policy"
         )
     permit = record["permits"][0]
     return Plan(
-        job=document["job"],
+        job=record["job"],
         systems=list(permit["systems"]),
         options=dict(permit["options"]),
         hosts=hosts,
         time=permit["time"],
         requested_by=record["who"],
-        run_id=document["run_id"],
-        items=list(document["items"]),
+        run_id=record["id"],
+        items=item_rows(record["tasks"]),
     )
+
+
+def demand_recorded(plan: Plan, record: Mapping[str, Any] | None) -> None:
+    """Raise `RefusedError` unless a plan is what its run found: a file and its digest can be written by anybody.
+
+    Args:
+        plan: as it came from its file.
+        record: what the ledger has of the plan's run; None where it has nothing.
+    """
+    if record is None or not record.get("check") or record["status"] == "open":
+        raise RefusedError(
+            f"the ledger knows no finished check-mode run {plan.run_id}, which is said to have made this plan of "
+            f"{plan.job}: make one here with yunwei plan {plan.job} -o FILE"
+        )
+    found = make_plan(record)
+    other = sorted(name for name, value in asdict(found).items() if value != getattr(plan, name))
+    if other:
+        raise RefusedError(
+            f"this plan of {plan.job} is not what its run {plan.run_id} found: {', '.join(other)} differ from the "
+            f"ledger. Make a new plan, and have that approved"
+        )
+
+
+def item_rows(tasks: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return the rows for people that a run's results (`tasks` of its record) hold, with host and system."""
+    return [
+        {"host": task["host"], "system": summary.get("system"), **item}
+        for task in tasks
+        for summary in [task.get("yunwei") or {}]
+        for item in summary.get("items", [])
+    ]
 
 
 def write_plan(plan: Plan, path: Path) -> None:

@@ -19,6 +19,7 @@ from yunwei import approvals, gate, jobs, locks, openings, permits, plans, sessi
 from yunwei.cli import main
 from yunwei.errors import RefusedError, UsageError
 from yunwei.jobs import JobClass
+from yunwei.ledger import Ledger
 from yunwei.ledger.process import describe_self
 from yunwei.plans import Plan
 from yunwei.policy import System
@@ -60,9 +61,22 @@ def opened(inventory: InventoryCopy, keys: dict[str, Path]) -> Iterator[session.
 
 
 @pytest.fixture
-def file(tmp_path: Path) -> Path:
-    plans.write_plan(PLAN, tmp_path / "plan.json")
+def file(inventory: InventoryCopy, tmp_path: Path) -> Path:
+    _keep(PLAN, tmp_path / "plan.json")
     return tmp_path / "plan.json"
+
+
+def _keep(plan: Plan, file: Path) -> None:
+    """Write a plan, and record the run that found it."""
+    book = Ledger.open()
+    if book.find_run(plan.run_id) is None:
+        permit = {"systems": plan.systems, "options": plan.options, "time": plan.time}
+        said = [(host, system, digest) for host, of in plan.hosts.items() for system, digest in of.items()]
+        tasks = [{"host": host, "yunwei": {"system": name, "plan": {"digest": found}}} for host, name, found in said]
+        book.begin({"run_id": plan.run_id, "process": describe_self(), "job": plan.job, "check": True})
+        end = {"status": "done", "exit_code": 0, "who": plan.requested_by, "permits": [permit], "tasks": tasks}
+        book.finish(plan.run_id, end)
+    plans.write_plan(plan, file)
 
 
 def _sign(opened: session.Session, file: Path, key: Path, name: str = OFFICER, **more: Any) -> approvals.Approval:
@@ -114,13 +128,13 @@ def test_a_check_needs_no_approval_and_other_systems_need_none(opened, file):
 
 
 def test_nobody_approves_their_own_plan(opened, keys, file):
-    own = dataclasses.replace(PLAN, requested_by="userpass:officer")
-    plans.write_plan(own, file)
+    own = dataclasses.replace(PLAN, requested_by="userpass:officer", run_id="r-own")
+    _keep(own, file)
     with pytest.raises(RefusedError, match="duty-officer is userpass:officer, who made or runs this plan"):
         _sign(opened, file, keys[OFFICER])
-    plans.write_plan(PLAN, file)
+    _keep(PLAN, file)
     _sign(opened, file, keys[OFFICER])
-    plans.write_plan(own, file)
+    _keep(own, file)
     _forge(file, keys[OFFICER], plan=own.sha256)
     with pytest.raises(RefusedError, match="duty-officer is userpass:officer, who made or runs this plan"):
         gate.open_gate(_request(file), opened)
@@ -178,7 +192,7 @@ def test_a_signature_made_for_something_else_does_not_count(opened, keys, file):
 
 def test_an_approval_is_for_one_plan(opened, keys, file):
     _sign(opened, file, keys[OFFICER])
-    plans.write_plan(dataclasses.replace(PLAN, hosts={"app1": {"mediation": "c" * 64}}), file)
+    _keep(dataclasses.replace(PLAN, hosts={"app1": {"mediation": "c" * 64}}, run_id="r-other"), file)
     with pytest.raises(RefusedError, match="have this one approved"):
         gate.open_gate(_request(file), opened)
 
@@ -250,6 +264,25 @@ def test_a_plan_is_run_whole_or_not_at_all(opened, keys, file, more: dict[str, A
         gate.open_gate(_request(file, **more), opened)
 
 
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"hosts": {"app1": {"mediation": "c" * 64}, "db1": {"mediation": "a" * 64}}}, "hosts differ from the ledger"),
+        ({"requested_by": "userpass:nobody", "time": "2099-01-01T00:00:00Z"}, "requested_by, time differ"),
+        ({"items": [{"host": "app1", "item": "harmless"}]}, "items differ from the ledger"),
+        ({"run_id": "r-none"}, "knows no finished check-mode run r-none"),
+    ],
+)
+def test_a_plan_that_no_run_found_is_refused_though_its_digest_and_signature_are_right(
+    opened, keys, file, changes: dict[str, Any], said: str
+):
+    plans.write_plan(dataclasses.replace(PLAN, **changes), file)
+    _sign(opened, file, keys[OFFICER])
+    with pytest.raises(RefusedError, match=said):
+        gate.open_gate(_request(file), opened)
+    assert locks.holder(opened.vault, "mediation") is None
+
+
 def test_hosts_that_the_plan_does_not_have_are_not_permitted(opened, keys, file):
     _sign(opened, file, keys[OFFICER])
     hosts = [*HOSTS, "legacy1"]
@@ -306,7 +339,7 @@ def test_an_early_release_needs_an_approval_whatever_policy_marks(inventory, key
     with pytest.raises(RefusedError, match="retire-backups on mediation needs a plan that a second person"):
         gate.open_gate(_request(None, options=options, **asked), opened)
     hosts = {"backup1": {"mediation": "d" * 64}}
-    plans.write_plan(dataclasses.replace(PLAN, job="retire-backups", options=options, hosts=hosts), file)
+    _keep(dataclasses.replace(PLAN, job="retire-backups", options=options, hosts=hosts, run_id="r-early"), file)
     _sign(opened, file, keys[OFFICER])
     found = _open(opened, _request(file, options={"site": "local", "release": {}}, **asked))
     assert found["work"]["mediation"]["release"] == release

@@ -24,15 +24,15 @@ PLAN = plans.Plan(
 )
 
 
-def document(**summary: Any) -> dict[str, Any]:
-    results = [{"host": "app1", "yunwei": {"system": "mediation", **summary}}]
-    return {"run_id": "r-1234", "job": "clean-logs", "results": results, "items": PLAN.items}
-
-
-RECORD = {
-    "who": "userpass:engineer",
-    "permits": [{"systems": ["mediation"], "options": {}, "time": "2026-11-23T01:00:00Z"}],
-}
+def record(**summary: Any) -> dict[str, Any]:
+    """Return what the ledger has of the run that made a plan."""
+    return {
+        "id": "r-1234",
+        "job": "clean-logs",
+        "who": "userpass:engineer",
+        "permits": [{"systems": ["mediation"], "options": {}, "time": "2026-11-23T01:00:00Z"}],
+        "tasks": [{"host": "db1"}, {"host": "app1", "yunwei": {"system": "mediation", **summary}}],
+    }
 
 
 @pytest.fixture
@@ -82,14 +82,27 @@ def test_a_plan_that_cannot_be_written_leaves_nothing(tmp_path: Path):
 
 
 def test_a_plan_holds_what_each_host_said_it_would_do():
-    made = plans.make_plan(document(plan={"digest": "c" * 64}), RECORD)
-    assert (made.hosts, made.requested_by, made.time) == (
-        {"app1": {"mediation": "c" * 64}},
-        "userpass:engineer",
-        "2026-11-23T01:00:00Z",
+    made = plans.make_plan(record(plan={"digest": "c" * 64}, items=[{"item": "a", "status": "would archive"}]))
+    assert made == plans.Plan(
+        job="clean-logs",
+        systems=["mediation"],
+        options={},
+        hosts={"app1": {"mediation": "c" * 64}},
+        time="2026-11-23T01:00:00Z",
+        requested_by="userpass:engineer",
+        run_id="r-1234",
+        items=[{"host": "app1", "system": "mediation", "item": "a", "status": "would archive"}],
     )
 
 
 def test_without_a_host_that_said_anything_there_is_no_plan():
     with pytest.raises(CouldNotJudgeError, match="no host of run r-1234 said what clean-logs would do"):
-        plans.make_plan(document(), RECORD)
+        plans.make_plan(record())
+
+
+def test_a_plan_is_held_against_the_record_of_the_check_that_found_it():
+    found = {**record(plan={"digest": "c" * 64}), "check": True, "status": "done"}
+    plans.demand_recorded(plans.make_plan(found), found)
+    for other in (None, {**found, "check": False}, {**found, "status": "open"}):
+        with pytest.raises(RefusedError, match="knows no finished check-mode run r-1234"):
+            plans.demand_recorded(plans.make_plan(found), other)
