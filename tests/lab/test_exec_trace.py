@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.lab.commands import RESCUED, WORDS, ends_well, words_of
 from tests.lab.conftest import Lab
 from tests.leaks import forms, read_secrets
 from yunwei import policy
@@ -15,32 +16,11 @@ from yunwei.jobs import all_jobs
 
 pytestmark = [pytest.mark.lab, pytest.mark.usefixtures("open_calendar")]
 
-SYSTEM = "legalservice"
 SOURCE = Path(__file__).resolve().parents[1] / "fixtures" / "exec_trace.c"
 FOLDER = Path("/run/yunwei-exec-trace")
 LIBRARY, TRACE = FOLDER / "trace.so", FOLDER / "trace"
 HOSTS = ("app1", "db1", "legacy1", "backup1", "scratch1", "miyun1")
-RESCUED = "/srv/traced"
 TIMED = "/usr/local/bin/yunwei"
-RESCUE = ("--to", "legacy1", "--files", "/srv/portal/data/*", "--into", RESCUED)
-JOBS = {
-    "prepare-hosts": ("run", "prepare-hosts"),
-    "back-up": ("run", "back-up", "--now", "--system", SYSTEM),
-    "clean-logs": ("run", "clean-logs", "--system", SYSTEM),
-    "maintain-databases": ("run", "maintain-databases", "--system", SYSTEM),
-    "inspect-databases": ("db", "inspect", "--system", SYSTEM),
-    "harden-servers": ("run", "harden-servers", "--system", SYSTEM),
-    "undo": ("run", "undo", "--change", "r-never-made", "--system", SYSTEM),
-    "restart-servers": ("run", "restart-servers", "--system", SYSTEM),
-    "set-timers": ("run", "set-timers", "--system", SYSTEM),
-    "sync-to-miyun": ("run", "sync-to-miyun", "--system", SYSTEM),
-    "retire-backups": ("run", "retire-backups", "--system", SYSTEM),
-    "list-backups": ("backups", "list", "--system", SYSTEM),
-    "list-heads": ("evidence", "witness", "-o", str(FOLDER / "heads")),
-    "verify-backups": ("backups", "verify", "--system", SYSTEM, "--part", "1/2"),
-    "drill-restore": ("drill", "--system", SYSTEM),
-    "recover-system": ("recover", "--system", SYSTEM, *RESCUE),
-}
 # What must be among the programs seen, or the trace is blind there.
 SEEN = {
     "controller": (b"ansible-playbook", b"ssh"),
@@ -67,14 +47,9 @@ def trace(lab: Lab) -> Iterator[dict[str, bytes]]:
             lab.engine("cp", str(LIBRARY), f"{host}:{LIBRARY}")
             lab.podman(host, "sh", "-c", f"echo {LIBRARY} > /etc/ld.so.preload")
         lab.podman("backup1", "install", "-m", "0755", "/bin/true", TIMED)  # what the timers start
-        for words in JOBS.values():
-            done = lab.run(*words, env={"LD_PRELOAD": str(LIBRARY)})
-            # An inspection that finds something did what it was started for.
-            assert done.returncode in ((0, 1) if words[0] == "db" else (0,)), (
-                words,
-                done.stdout[-2000:],
-                done.stderr[-2000:],
-            )
+        for job in WORDS:
+            done = lab.run(*words_of(job, FOLDER / "heads"), env={"LD_PRELOAD": str(LIBRARY)})
+            assert ends_well(job, done.returncode), (job, done.stdout[-2000:], done.stderr[-2000:])
         hosts = {host: lab.podman(host, "cat", str(TRACE)).stdout.encode("utf-8", "surrogateescape") for host in HOSTS}
         yield {"controller": TRACE.read_bytes(), **hosts}
     finally:
@@ -86,7 +61,7 @@ def trace(lab: Lab) -> Iterator[dict[str, bytes]]:
 
 
 def test_every_job_is_traced():
-    assert set(JOBS) == set(all_jobs())
+    assert set(WORDS) == set(all_jobs())
 
 
 @pytest.mark.parametrize("place", SEEN)

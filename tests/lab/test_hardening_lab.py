@@ -12,7 +12,7 @@ import pytest
 
 from tests.harden_world import wait_for
 from tests.lab.conftest import Lab
-from tests.lab.test_kill import _kill_when
+from tests.lab.killing import kill_when
 from yunwei import policy
 from yunwei.vault import VaultClient
 
@@ -123,7 +123,7 @@ def test_with_a_dead_controller_the_host_takes_back_a_change_of_its_port(lab: La
     before = picture(lab, "app1")
     armed = f"ls {CHANGES}/*/armed && ss -Htln | grep -q :2222"
     changed = _inventory(lab, tmp_path, "confirm_seconds: 20", ("Port", "2222"))
-    _kill_when(changed, RUN, lambda: lab.podman("app1", "sh", "-c", armed, check=False).returncode == 0)
+    kill_when(changed, RUN, lambda: lab.podman("app1", "sh", "-c", armed, check=False).returncode == 0)
     assert picture(lab, "app1") != before
     reverted = f"ls {CHANGES}/*/reverted && ss -Htln | grep -q :22"
     wait_for(lambda: lab.podman("app1", "sh", "-c", reverted, check=False).returncode == 0)

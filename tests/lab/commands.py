@@ -1,0 +1,39 @@
+"""One command of every job, all for one system of the lab."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+SYSTEM = "legalservice"
+RESCUED = "/srv/rescued"  # on legacy1; recover-system puts files there
+WORDS = {
+    "prepare-hosts": ("run", "prepare-hosts"),
+    "back-up": ("run", "back-up", "--now", "--system", SYSTEM),
+    "clean-logs": ("run", "clean-logs", "--system", SYSTEM),
+    "maintain-databases": ("run", "maintain-databases", "--system", SYSTEM),
+    "inspect-databases": ("db", "inspect", "--system", SYSTEM),
+    "harden-servers": ("run", "harden-servers", "--system", SYSTEM),
+    "undo": ("run", "undo", "--change", "r-never-made", "--system", SYSTEM),
+    "restart-servers": ("run", "restart-servers", "--system", SYSTEM),
+    "set-timers": ("run", "set-timers", "--system", SYSTEM),
+    "sync-to-miyun": ("run", "sync-to-miyun", "--system", SYSTEM),
+    "retire-backups": ("run", "retire-backups", "--system", SYSTEM),
+    "list-backups": ("backups", "list", "--system", SYSTEM),
+    "list-heads": ("evidence", "witness", "-o"),
+    "verify-backups": ("backups", "verify", "--system", SYSTEM, "--part", "1/2"),
+    "drill-restore": ("drill", "--system", SYSTEM),
+    "recover-system": (
+        *("recover", "--system", SYSTEM, "--to", "legacy1"),
+        *("--files", "/srv/portal/data/*", "--into", RESCUED),
+    ),
+}
+
+
+def words_of(job: str, heads: Path) -> tuple[str, ...]:
+    """Return what follows `yunwei` for a job; `heads` is the file that list-heads writes."""
+    return (*WORDS[job], str(heads)) if job == "list-heads" else WORDS[job]
+
+
+def ends_well(job: str, exit_code: int) -> bool:
+    """Tell whether a job did what it was started for: an inspection that finds something did."""
+    return exit_code in ((0, 1) if job == "inspect-databases" else (0,))
