@@ -44,6 +44,11 @@ def add_scan(commands: Commands) -> None:
     plan.add_argument("id", metavar="ID", help="a report's id, or its beginning")
     plan.add_argument("-o", "--output", type=absolute, metavar="FILE", help="a new YAML file; by default it is printed")
     with_inventory(plan)
+    testing = command(
+        scan, "retest", "scan_plan.self_test", "look on the hosts whether the findings' settings are right"
+    )
+    testing.add_argument("id", metavar="ID", help="a report's id, or its beginning")
+    with_inventory(testing)
     feedback = command(scan, "feedback", "scan.feedback", "write what became of each finding (整改反馈)")
     feedback.add_argument("id", metavar="ID", help="the report that is answered")
     feedback.add_argument("--after", metavar="NEW", help="the re-scan; without it nothing is said to be fixed")
