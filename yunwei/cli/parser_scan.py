@@ -43,6 +43,7 @@ def add_scan(commands: Commands) -> None:
     plan = command(scan, "plan", "scan_plan.plan", "show what is to be done about each finding: rule, update or people")
     plan.add_argument("id", metavar="ID", help="a report's id, or its beginning")
     plan.add_argument("-o", "--output", type=absolute, metavar="FILE", help="a new YAML file; by default it is printed")
+    plan.add_argument("--notes", type=absolute, metavar="OLD", help="an earlier plan, whose notes are kept")
     with_inventory(plan)
     testing = command(
         scan, "retest", "scan_plan.self_test", "look on the hosts whether the findings' settings are right"

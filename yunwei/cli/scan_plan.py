@@ -11,7 +11,7 @@ from yunwei.cli import show
 from yunwei.cli.jobs import print_result
 from yunwei.jobs import find_job
 from yunwei.policy.catalogue import read_catalogue
-from yunwei.scan import plan_document, retest
+from yunwei.scan import plan_document, plan_notes, retest
 from yunwei.scan.findings import findings_of
 from yunwei.scan.plan import Planner
 from yunwei.scan.store import Store
@@ -24,8 +24,10 @@ _USAGE, _REFUSED = 2, 3
 def plan(options: argparse.Namespace) -> int:
     """Show what is to be done about each finding of a report, or write it to a new file."""
     store = Store.default()
+    notes = plan_notes.notes_in(options.notes) if options.notes else {}
     identity, planner = _planner(options, store)
     made = plan_document.make(store.document(identity), planner, findings_of(store, identity))
+    made = plan_notes.with_notes(made, notes)
     if options.output:
         plan_document.write(made, options.output)
     if options.json:

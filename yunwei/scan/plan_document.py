@@ -21,7 +21,8 @@ from yunwei.work.hardening import hosts_by_ssh
 
 _MOST_OF_A_SOLUTION = 1000
 _HEAD = """\
-# What is to be done about the findings of a scanner's report. For people: nothing reads this file back.
+# What is to be done about the findings of a scanner's report. For people: no job reads this file. A `note: text` that
+# you add beside a finding's id is kept by `yunwei scan plan ID --notes THIS_FILE -o NEW_FILE`, other changes are not.
 # harden: `yunwei run harden-servers` sets these; those with `policy: add` only once `policy` below is in the systems'
 # files. update: work for patching. person: work for people, and why. See docs/scans.md, docs/scans.zh.md.
 """
