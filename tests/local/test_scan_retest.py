@@ -15,9 +15,9 @@ from tests.scan_reports import xccdf
 FINDINGS = {"file_permissions_etc_passwd": "files-accounts", "accounts_maximum_age_login_defs": "password-age"}
 
 
-def yunwei(estate: Estate, *words: str, expect: int) -> dict[str, Any]:
+def yunwei(estate: Estate, *words: str, expect: int, **more: str) -> dict[str, Any]:
     command = [str(BIN / "yunwei"), "scan", *words, "-i", str(estate.inventory.folder), "--json"]
-    done = subprocess.run(command, env=estate.environment(), capture_output=True, text=True, check=False)
+    done = subprocess.run(command, env=estate.environment(**more), capture_output=True, text=True, check=False)
     assert done.returncode == expect, f"exit {done.returncode}\n{done.stdout}\n{done.stderr}"
     return dict(json.loads(done.stdout))
 
@@ -46,3 +46,7 @@ def test_findings_are_judged_by_what_is_in_force_and_nothing_is_changed(estate: 
     stored = json.loads(kept.read_text(encoding="utf-8"))
     assert stored["findings"] == found["findings"]
     assert stored["run_id"] in kept.name
+
+    refused = yunwei(estate, "retest", identity, expect=3, ANSIBLE_KEEP_REMOTE_FILES="1")
+    assert "modules would be kept on the hosts" in refused["reason"]
+    assert list((estate.state / "scans").glob("*.retest.json")) == [kept]

@@ -126,6 +126,7 @@ def wazuh(kind: str) -> str:
 _RESULTS = [{"Target": "a", "Class": "os-pkgs"}, {"Target": "b", "Vulnerabilities": [flaw()]}]
 TWO_RESULTS = json.dumps({"SchemaVersion": 2, "ArtifactName": "/", "Results": _RESULTS})
 RSAS_ROW = ["22", "tcp", "ssh", "SSH服务支持弱加密算法[原理扫描]", "5", "[中]", "", "", "", "", ""]
+LYNIS = f"report_version_major=1\nhostname={OURS_NAME}\nsuggestion[]=AUTH-9286|Age|/etc/login.defs|-|\nfinish=true\n"
 CBC = "CVE-2008-5161"  # the flaw that a rule of settings has, without a package
 
 
@@ -138,6 +139,7 @@ CBC = "CVE-2008-5161"  # the flaw that a rule of settings has, without a package
         (xccdf({"xccdf_mil.disa.stig_rule_SV-204592r9_rule": "fail"}), "harden", ["sshd-root-login"]),
         (rsas_workbook([RSAS_ROW]), "harden", ["sshd-ciphers"]),
         (nessus(nessus_host([nessus_item(99001, cve=CBC)])), "harden", ["sshd-ciphers"]),
+        (LYNIS, "harden", ["password-age"]),
         (rsas_xml(points={"50857": "5"}), "person", ["web-trace"]),
         (nessus(nessus_host([nessus_item(33850)])), "person", ["release-ended"]),
         (nessus(nessus_host([nessus_item(73412)])), "update", ["openssl-package"]),

@@ -12,6 +12,8 @@ from yunwei_harden import hardening, kinds
 from yunwei_harden import plan as host_plan
 
 from tests.scan_reports import Importer, nessus, nessus_host, nessus_item, xccdf
+from yunwei.cli import main
+from yunwei.paths import content_root
 from yunwei.policy.catalogue import read_catalogue
 from yunwei.scan import retest
 from yunwei.scan.findings import findings_of
@@ -100,3 +102,15 @@ def test_each_run_is_kept_for_its_owner_beside_the_report(outcomes, planner, imp
     assert (document["run_id"], document["evidence_id"], len(document["findings"])) == ("r-1", "e-1", 3)
     assert len(importer.store.documents()) >= 1  # the store of reports is as readable as before
     assert not list(Path(importer.store.folder).glob("*.new"))
+
+
+def test_without_anything_to_look_at_nothing_is_run_and_nothing_is_kept(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("YUNWEI_STATE", str(tmp_path / "state"))
+    example = str(content_root() / "inventories" / "example")
+    assert main(["scan", "import", str(Importer(tmp_path).write(nessus())), "-i", example]) == 0
+    identity = next((tmp_path / "state" / "scans").glob("s-*.sqlite")).stem
+    capsys.readouterr()
+    assert main(["scan", "retest", identity, "-i", example]) == 4
+    assert "open 0, could not judge 1, fixed 0" in capsys.readouterr().out
+    assert not list((tmp_path / "state").rglob("*.retest.json"))
+    assert main(["scan", "retest", "s-nothing", "-i", example]) == 2
