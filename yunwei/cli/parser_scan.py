@@ -40,6 +40,16 @@ def add_scan(commands: Commands) -> None:
     waive.add_argument("--approver", required=True, help="who accepts it")
     waive.add_argument("--until", required=True, type=_day, metavar="DATE", help="the last day, such as 2027-03-31")
     waive.add_argument("--json", action="store_true", help="print exactly one JSON document on standard output")
+    plan = command(scan, "plan", "scan_plan.plan", "show what is to be done about each finding: rule, update or people")
+    plan.add_argument("id", metavar="ID", help="a report's id, or its beginning")
+    plan.add_argument("-o", "--output", type=absolute, metavar="FILE", help="a new YAML file; by default it is printed")
+    plan.add_argument("--notes", type=absolute, metavar="OLD", help="an earlier plan, whose notes are kept")
+    with_inventory(plan)
+    testing = command(
+        scan, "retest", "scan_plan.self_test", "look on the hosts whether the findings' settings are right"
+    )
+    testing.add_argument("id", metavar="ID", help="a report's id, or its beginning")
+    with_inventory(testing)
     feedback = command(scan, "feedback", "scan.feedback", "write what became of each finding (整改反馈)")
     feedback.add_argument("id", metavar="ID", help="the report that is answered")
     feedback.add_argument("--after", metavar="NEW", help="the re-scan; without it nothing is said to be fixed")

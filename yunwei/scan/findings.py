@@ -14,7 +14,7 @@ from yunwei.scan.store import Store
 _NAMED_FORMATS = ("rsas-v6-xls", "rsas-v6-html", "rsas-v5-html", "sheet-xlsx", "sheet-xls", "sheet-csv")
 _QUERY = """
 SELECT f.n, h.n, coalesce(h.inventory, h.name), h.inventory IS NOT NULL, f.port, f.protocol, f.service, f.rule,
-    r.name, f.severity, f.severity_raw, f.status, f.cvss, f.evidence, f.packages, r.description, r.solution
+    r.name, f.severity, f.severity_raw, f.status, f.cvss, f.evidence, f.packages, r.family, r.description, r.solution
 FROM finding f JOIN host h ON h.n = f.host JOIN rule r ON r.id = f.rule
 """
 
@@ -38,6 +38,7 @@ class StoredFinding:
     cves: tuple[str, ...]
     evidence: str
     packages: tuple[Package, ...]
+    family: str
     description: str
     solution: str
 
@@ -88,12 +89,12 @@ def findings_of(store: Store, identity: str, *, with_all: bool = False) -> Itera
         cves = _cves(db.execute(f"SELECT c.finding, c.id FROM cve c JOIN finding f ON f.n = c.finding{chosen}"))  # noqa: S608
         query = f"{_QUERY}{chosen} ORDER BY CASE f.severity {order} END, f.rule, f.host, f.port, f.n"
         for number, _, host, matched, port, protocol, service, rule, name, *rest in db.execute(query):
-            severity, raw, status, cvss, evidence, packages, description, solution = rest
+            severity, raw, status, cvss, evidence, packages, family, description, solution = rest
             yield StoredFinding(
                 finding_id(space, host, port, protocol, rule),
                 host, bool(matched), port, protocol, service, rule, name, severity, raw, status, cvss,
                 tuple(cves.get(number, ())), evidence,
-                tuple(Package(*one) for one in json.loads(packages or "[]")), description, solution,
+                tuple(Package(*one) for one in json.loads(packages or "[]")), family, description, solution,
             )  # fmt: skip
 
 

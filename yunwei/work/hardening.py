@@ -80,7 +80,7 @@ def hardening_work(policy: Policy, system_id: str, accept: Sequence[str], now: d
             hint = did_you_mean(name, catalogue.rules) or "See `yunwei list rules`."
             raise UsageError(f"--accept-irreversible {name}: there is no such rule. {hint}")
     today = now.astimezone(policy.estate.zone).date()
-    hosts = _hosts(policy, system) if system.hardening else []
+    hosts = hosts_by_ssh(policy, system) if system.hardening else []
     probe = policy.estate.hardening.probe_account
     probed = [policy.host(name) for name in hosts if probe]
     pins = Path(policy.estate.known_hosts_file)
@@ -110,7 +110,7 @@ def undo_work(policy: Policy, system_id: str, change: str) -> UndoWork:
         found = repr(change) if change else "nothing"
         raise UsageError(f"--change: found {found}; give the run that made it, such as r-20260301T013000-a1b2c3")
     system = policy.system(system_id)
-    return {"system": system.id, "hosts": _hosts(policy, system), "change": change}
+    return {"system": system.id, "hosts": hosts_by_ssh(policy, system), "change": change}
 
 
 def host_rules(policy: Policy, catalogue: Catalogue, host: str, today: date) -> list[RuleWork]:
@@ -121,7 +121,7 @@ def host_rules(policy: Policy, catalogue: Catalogue, host: str, today: date) -> 
     return [_rule(rule, waivers, host, today) for name, rule in catalogue.rules.items() if name in wanted]
 
 
-def _hosts(policy: Policy, system: System) -> list[str]:
+def hosts_by_ssh(policy: Policy, system: System) -> list[str]:
     """Return the hosts of a system that are reached by SSH."""
     return [name for name in system.hosts if not _is_windows(policy.host(name))]
 

@@ -30,6 +30,8 @@ def read_trivy(source: Source, draft: Draft, encoding: str | None = None) -> Non
         elif prefix in whole:
             draft.finding(_trivy_finding(value, number, head))
         elif isinstance(value, str):
+            if prefix == "Results.item.Target":
+                head.pop("Results.item.Class", None)  # it is of the result before
             head[prefix] = value
     host.name = head.get("ArtifactName") or head.get("item.Target") or "trivy"
     host.os = f"{head.get('Metadata.OS.Family', '')} {head.get('Metadata.OS.Name', '')}".strip()
@@ -55,6 +57,7 @@ def _trivy_finding(value: dict[str, Any], number: int, head: dict[str, str]) -> 
         cvss=max((score for score in map(number_of, scores) if score is not None), default=None),
         evidence=f"{where} {state}".strip(),
         packages=(Package(package, text(value, "InstalledVersion"), text(value, "FixedVersion")),),
+        family=head.get("Results.item.Class", ""),
         description=safe_prose(text(value, "Description")),
         solution=safe_prose(text(value, "PrimaryURL")),
     )
@@ -92,6 +95,7 @@ def _grype_finding(value: dict[str, Any], number: int) -> Finding:
         packages=(
             Package(package, text(artifact, "version"), ", ".join(map(str, fixed if isinstance(fixed, list) else []))),
         ),
+        family=text(artifact, "type"),
         description=safe_prose(text(flaw, "description")),
         solution=safe_prose(text(flaw, "dataSource")),
     )

@@ -52,6 +52,7 @@ def _take(value: dict[str, Any], draft: Draft, seen: list[str], agents: dict[str
             cves=cves_in(rule),
             cvss=number_of(text(flaw, "score", "base")),
             packages=(Package(package, text(value, "package", "version"), _fixed(text(flaw, "scanner", "condition"))),),
+            family=text(value, "package", "type"),
             description=safe_prose(text(flaw, "description")),
             solution=safe_prose(text(flaw, "reference")),
         )
