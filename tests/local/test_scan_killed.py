@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 import sys
-import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -18,8 +18,16 @@ EXAMPLE = content_root() / "inventories" / "example"
 LARGE = nessus(nessus_host([nessus_item(number, output="x" * 400) for number in range(15_000)]))
 
 
-def _import(path: Path, state: Path) -> subprocess.Popen[str]:
-    words = [sys.executable, "-m", "yunwei", "scan", "import", str(path), "-i", str(EXAMPLE), "--json"]
+# Run as a module is, by a process that the kernel ends as soon as one of its files would grow beyond a size.
+ENDS_AT = (
+    "import resource, runpy, signal, sys; size = int(sys.argv.pop(1));"
+    "signal.signal(signal.SIGXFSZ, signal.SIG_DFL); resource.setrlimit(resource.RLIMIT_CORE, (0, 0));"
+    "resource.setrlimit(resource.RLIMIT_FSIZE, (size, size)); runpy.run_module('yunwei', run_name='__main__')"
+)
+
+
+def _import(path: Path, state: Path, *, by: Sequence[str] = ("-m", "yunwei")) -> subprocess.Popen[str]:
+    words = [sys.executable, *by, "scan", "import", str(path), "-i", str(EXAMPLE), "--json"]
     return subprocess.Popen(
         words, env={**os.environ, "YUNWEI_STATE": str(state)}, cwd=content_root(), text=True,
         stdout=subprocess.PIPE, stderr=subprocess.PIPE,
@@ -29,12 +37,9 @@ def _import(path: Path, state: Path) -> subprocess.Popen[str]:
 @pytest.mark.parametrize("drafted", [1, 400_000, 2_000_000])
 def test_a_killed_import_leaves_no_report_and_the_next_is_whole(tmp_path, drafted):
     report, store = Importer(tmp_path).write(LARGE), tmp_path / "state" / "scans"
-    running = _import(report, tmp_path / "state")
-    while not any(one.stat().st_size >= drafted for one in store.glob("*.new")):
-        assert running.poll() is None, running.communicate()
-        time.sleep(0.002)
-    running.send_signal(signal.SIGKILL)
-    running.communicate()
+    killed = _import(report, tmp_path / "state", by=("-c", ENDS_AT, str(drafted)))
+    assert (killed.communicate()[1], killed.returncode) == ("", -signal.SIGXFSZ)
+    assert [one for one in store.glob("*.new") if one.stat().st_size > drafted // 2] or drafted == 1
     assert list(store.glob("*.sqlite")) == []
     again = _import(report, tmp_path / "state")
     out, err = again.communicate()

@@ -277,7 +277,7 @@ def _start_and_wait_until_it_acts(estate: Estate) -> subprocess.Popen[str]:
         estate.command("-e", "demo_seconds=30"),
         env=estate.environment(), text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
     )  # fmt: skip
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 240
     while not estate.marker.exists():
         assert process.poll() is None, process.communicate()[0]
         assert time.monotonic() < deadline
