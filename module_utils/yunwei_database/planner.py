@@ -27,8 +27,8 @@ def plan_tables(facts, limits):
         facts: as `postgresql_facts.Reader.read_relations` returns them.
         limits: the limits of policy (`MaintenanceLimits`).
 
-    A step is {"do", "target": quoted name, "number", "table": quoted name, "kind", "why": text, "urgency": number,
-    "analyze": bool, "lock": text, "space": bytes that it needs meanwhile}.
+    A step is {"do", "target": quoted name, "number", "table": quoted name, "kind" and "table_kind" as in pg_class, "why":
+    text, "urgency": number, "analyze": bool, "lock": text, "space": bytes that it needs meanwhile}.
     """
     server = facts["server"]
     steps = [_table_step(table, server, limits) for table in facts.get("tables", [])]
@@ -63,7 +63,7 @@ def _table_step(table, server, limits):
     do = FREEZE if freeze else VACUUM if dead else ANALYZE
     urgency = {FREEZE: age, VACUUM: table["dead"], ANALYZE: table["changed"]}[do]
     step = _step(do, table, table["name"], ", ".join(why), urgency)
-    step.update(kind=table["kind"], analyze=changed, before=_rows(table))
+    step.update(kind=table["kind"], table_kind=table["kind"], analyze=changed, before=_rows(table))
     return _hindered(step, table)
 
 
@@ -126,8 +126,8 @@ def _rebuild_step(index, server, limits):
 def _index_step(do, index, why, urgency):
     step = _step(do, index, index["name"], why, urgency)
     tablespace = index["tablespace"]
-    step.update(table=index["table_name"], kind="i", definition=index["definition"], bytes=index["bytes"])
-    step.update(tablespace=tablespace, before={"bytes": index["bytes"], "wanted": index.get("wanted")})
+    step.update(table=index["table_name"], kind="i", table_kind=index["table_kind"], bytes=index["bytes"])
+    step.update(definition=index["definition"], tablespace=tablespace, before={"bytes": index["bytes"], "wanted": index.get("wanted")})
     return step
 
 

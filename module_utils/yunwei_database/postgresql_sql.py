@@ -99,7 +99,7 @@ SELECT json_build_array(c.oid::bigint, n.nspname, c.relname, quote_ident(n.nspna
  pg_stat_get_numscans(c.oid), md5(concat_ws(' ', i.indrelid, c.relam, i.indkey, i.indclass, i.indcollation, i.indoption,
   regexp_replace(i.indexprs::text, ':location -?[0-9]+', '', 'g'), 'where',
   regexp_replace(i.indpred::text, ':location -?[0-9]+', '', 'g'), i.indisunique, c.reloptions)),
- %(may)s, c.reltablespace::bigint, t.reltablespace::bigint)
+ %(may)s, c.reltablespace::bigint, t.reltablespace::bigint, t.relkind)
 FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_class t ON t.oid = i.indrelid
 JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_am m ON m.oid = c.relam
 WHERE c.relkind = 'i' AND t.relkind IN ('r', 'm') AND t.relpersistence <> 't' AND c.relpersistence <> 't'
@@ -108,6 +108,7 @@ WHERE c.relkind = 'i' AND t.relkind IN ('r', 'm') AND t.relpersistence <> 't' AN
 INDEX_KEYS = (
     "number", "schema", "index", "name", "table_number", "table_name", "method", "valid", "unique", "primary",
     "exclusion", "constraint", "tuples", "bytes", "scans", "definition", "may", "tablespace", "table_tablespace",
+    "table_kind",
 )  # fmt: skip
 
 # Who may vacuum a table and rebuild its indexes: its owner, and since version 17 whoever was granted MAINTAIN.

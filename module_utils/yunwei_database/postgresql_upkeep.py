@@ -14,6 +14,8 @@ from .planner import ANALYZE, FREEZE, REBUILD, REMOVE
 _UNDEFINED = ("42883", "42P01", "42704")
 _TRY_EVERY_SECONDS = 0.25
 _WATCH_EVERY_SECONDS = 0.5
+# A materialized view, and how long at most somebody can stand behind us in the queue of its lock.
+_VIEW, _BRIEFLY = "m", "SET LOCAL lock_timeout = '1ms';\n"
 
 _WAITING = """
 SELECT json_build_array(count(*)) FROM (SELECT DISTINCT pid FROM pg_locks WHERE NOT granted) l
@@ -133,7 +135,7 @@ class Hands:
     def _remove(self, step):
         """Drop a leftover, by its number, under a lock that nobody has to wait behind."""
         try:
-            there = self._drop(step["target"], step["number"], step["table"])
+            there = self._drop(step["target"], step["number"], step["table"], step["table_kind"])
         except SqlError as error:
             if error.code != NO_PRIVILEGE:
                 raise
@@ -142,17 +144,21 @@ class Hands:
             return {"status": "left", "reason": "%s; it is gone, or valid by now" % step["why"]}
         return {"after": {"bytes": 0}}
 
-    def _drop(self, target, number, table):
+    def _drop(self, target, number, table, table_kind):
         """Return whether the index was there, invalid, and is gone; raises PostponedError for a lock that is taken."""
-        self._try_until("LOCK TABLE %s IN ACCESS EXCLUSIVE MODE NOWAIT;" % table, table, keep=True)
+        drop = "DROP INDEX IF EXISTS %s;" % target
+        # A materialized view cannot be locked by name: the drop itself takes the lock, or gives up at once.
+        lock = _BRIEFLY + drop if table_kind == _VIEW else "LOCK TABLE %s IN ACCESS EXCLUSIVE MODE NOWAIT;" % table
+        self._try_until(lock, table, keep=True)
         try:
-            there = bool(self._session.rows(_STILL_INVALID % (number, _literal(target))))
-            if there:
-                self._session.rows("DROP INDEX %s;" % target)
+            # Asked of the other session: it sees the index as it was before the drop, and the lock keeps it so.
+            there = bool(self._watch.rows(_STILL_INVALID % (number, _literal(target))))
+            if there and table_kind != _VIEW:
+                self._session.rows(drop)
         except SqlError:
             self._session.rows("ROLLBACK;")
             raise
-        self._session.rows("COMMIT;")
+        self._session.rows("COMMIT;" if there else "ROLLBACK;")
         return there
 
     def _remove_leftovers(self, step):
@@ -163,7 +169,7 @@ class Hands:
             if index["valid"] or index["constraint"] or index["definition"] != step["definition"]:
                 continue
             try:
-                self._drop(index["name"], index["number"], index["table_name"])
+                self._drop(index["name"], index["number"], index["table_name"], index["table_kind"])
             except (PostponedError, SqlError) as error:
                 stays.append("%s stays until the next run: %s" % (index["name"], error.message))
         return stays
@@ -185,7 +191,7 @@ class Hands:
 
     def _try_lock(self, step):
         """See that the lock of the table can be had at once; a materialized view cannot be locked by name."""
-        if step["kind"] != "m":
+        if step["table_kind"] != _VIEW:
             self._try_until("LOCK TABLE %s IN SHARE UPDATE EXCLUSIVE MODE NOWAIT;" % step["table"], step["table"])
 
     def _try_until(self, statement, table, keep=False):

@@ -158,6 +158,33 @@ def test_what_a_failed_rebuild_left_is_removed(world: Care, server: Server, defi
     assert server.run("SELECT count(*) FROM pg_class WHERE relname = 'mine'") == "1"
 
 
+VIEW = """
+CREATE MATERIALIZED VIEW seen AS SELECT i AS id, md5(i::text) AS text FROM generate_series(1, 60000) i;
+CREATE INDEX seen_text ON seen (text);
+"""
+
+
+@ONLINE
+def test_indexes_of_a_materialized_view_are_rebuilt_and_their_leftovers_removed(world: Care, server: Server):
+    server.run_each(VIEW, "ANALYZE seen")
+    server.run("UPDATE pg_statistic SET stawidth = 4 WHERE starelid = 'seen'::regclass AND staattnum = 2")
+    leave_behind(server, "seen_text")
+    reader = server.hold("BEGIN; SELECT count(*) FROM seen")
+    world.limits["bloat_bytes"] = 1 << 40
+    done = world.maintain()
+    assert statuses(done) == {"index public.seen_text_ccnew": "postponed"}
+    assert "kept a lock of public.seen for 1 seconds" in reasons(done)
+    assert server.invalid() == ["seen_text_ccnew"]
+    reader.kill()
+    reader.communicate()
+    world.limits["bloat_bytes"] = 2 << 20
+    assert statuses(world.maintain()) == {
+        "index public.seen_text_ccnew": "removed",
+        "index public.seen_text": "rebuilt",
+    }
+    assert (server.invalid(), world.plan()) == ([""], {})
+
+
 @ONLINE
 def test_an_invalid_index_without_a_valid_twin_is_a_persons_to_judge(world: Care, server: Server):
     server.run_each(LETTERS, "INSERT INTO letter VALUES (0, md5('1'))", "ANALYZE letter")

@@ -19,7 +19,7 @@ def table(name: str = "public.t", **changes: Any) -> dict[str, Any]:
 
 
 def index(name: str = "public.i", **changes: Any) -> dict[str, Any]:
-    plain = {"number": 2, "name": name, "table_name": "public.t", "valid": True, "exclusion": False,
+    plain = {"number": 2, "name": name, "table_name": "public.t", "table_kind": "r", "valid": True, "exclusion": False,
              "constraint": False, "definition": name, "may": True, "tablespace": 0, "bytes": 10**8,
              "wanted": 10**8, "known_by": "estimated"}  # fmt: skip
     return {**plain, **changes}
