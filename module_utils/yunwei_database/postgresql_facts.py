@@ -126,9 +126,10 @@ class Reader:
         tables = dict((one["number"], one) for one in self.facts.get("tables", []))
         for index in large:
             index["wanted"] = None
-            if index["definition"] in baselines:
+            counted = entries(index, tables)
+            if index["definition"] in baselines and counted is not None:
                 then = baselines[index["definition"]]
-                index.update(wanted=bloat.remembered(entries(index, tables), *then), known_by="remembered")
+                index.update(wanted=bloat.remembered(counted, *then), known_by="remembered")
         unknown = [one for one in large if one["wanted"] is None]
         try:
             widths = self._widths(unknown)
@@ -149,10 +150,11 @@ class Reader:
         return dict((row[0], row[1:]) for row in self._session.rows(sql.WIDTHS % {"numbers": numbers}))
 
     def _estimate(self, index, widths, tables):
-        if widths and widths[2] == widths[3]:
+        counted = entries(index, tables)
+        if widths and widths[2] == widths[3] and counted is not None:
             width, nulls, _found, _columns, fill = widths
             block = self.facts["server"]["block_bytes"]
-            wanted = bloat.estimate(entries(index, tables), float(width), float(nulls), fill, block)
+            wanted = bloat.estimate(counted, float(width), float(nulls), fill, block)
             index.update(wanted=wanted, known_by="estimated")
 
     def measure(self, index):
@@ -176,10 +178,20 @@ class Reader:
 
 
 def entries(index, tables):
-    """Return how many entries an index has: the table's rows where they have become fewer since the last vacuum."""
-    live = (tables.get(index["table_number"]) or {}).get("live") or 0
-    known = max(0, index["tuples"])
-    return min(known, live) if live else known
+    """Return how many entries an index has: the table's rows where they have become fewer since the last vacuum.
+
+    None where nobody has counted. After a crash or a reset the server counts a table's rows from none; only a vacuum or
+    an analyze since then has counted them all.
+    """
+    table = tables.get(index["table_number"]) or {}
+    live = table["live"] if _is_counted(table) else 0
+    if index["tuples"] < 0:
+        return live or None
+    return min(index["tuples"], live) if live else index["tuples"]
+
+
+def _is_counted(table):
+    return table.get("vacuumed") is not None or table.get("analyzed") is not None
 
 
 def _is_analyzed(index, tables):

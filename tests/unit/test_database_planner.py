@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from yunwei_database import bloat, planner
+from yunwei_database import bloat, planner, postgresql_facts
 
 from tests.postgres import MAINTENANCE as LIMITS
 
@@ -127,6 +127,24 @@ def test_waste_is_never_below_nothing():
     assert bloat.waste_percent(100, 200) == 0
     assert bloat.waste_percent(0, 0) == 0
     assert bloat.waste_percent(200, 50) == 75
+
+
+@pytest.mark.parametrize(
+    ("tuples", "seen", "entries"),
+    [
+        (1000, {"live": 10, "analyzed": 1}, 10),
+        (1000, {"live": 10, "vacuumed": 1}, 10),
+        (7, {"live": 1000, "analyzed": 1}, 7),
+        (1000, {"live": 0, "analyzed": 1}, 1000),
+        (1000, {"live": 10}, 1000),
+        (-1, {"live": 10, "analyzed": 1}, 10),
+        (-1, {"live": 10}, None),
+        (1000, None, 1000),
+    ],
+)
+def test_rows_count_for_an_index_only_where_all_of_them_were_counted(tuples, seen, entries):
+    tables = {1: {"vacuumed": None, "analyzed": None, **seen}} if seen else {}
+    assert postgresql_facts.entries({"table_number": 1, "tuples": tuples}, tables) == entries
 
 
 def test_what_was_remembered_grows_and_shrinks_with_the_rows():
