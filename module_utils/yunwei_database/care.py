@@ -83,12 +83,13 @@ def _status(told):
     return dict(row, status="findings" if told["findings"] else "in order", reason=", ".join(said) or None)
 
 
-def maintain(work, host, permit, check, clock=None):
+def maintain(work, host, controller_time, permit, check, clock=None):
     """Return (summary, changed) of the upkeep of the databases of a system on this host.
 
     Args:
         work: a `DatabaseMaintenanceWork`.
         host: this host's name in the inventory.
+        controller_time: ISO 8601, taken just now: systems before this one may have used up most of the window.
         permit: what the gate issued.
         check: only plan.
         clock: an `upkeep.Clock`.
@@ -103,7 +104,7 @@ def maintain(work, host, permit, check, clock=None):
         return summary, would
     if not work["until"]:
         raise faults.RefusedByPolicyError("calendar", native("REFUSED: %s" % work["closed"]))
-    deadline = upkeep.Deadline(clock, clocks.moment(work["until"]) - clocks.moment(work["time"]))
+    deadline = upkeep.Deadline(clock, clocks.moment(work["until"]) - clocks.moment(controller_time))
     with hostlock.HostLock(work["system"], permit):
         told = [_maintain_one(work, one, deadline, clock) for one in work["databases"].get(host, [])]
     summary = _summary(told)
