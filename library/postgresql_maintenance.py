@@ -48,7 +48,8 @@ def main():
     module = AnsibleModule(argument_spec=arguments, supports_check_mode=True)
 
     def maintain(work, permit, _secrets, check):
-        return care.maintain(work, module.params["host"], module.params["controller_time"], permit, check)
+        host = module.params["host"]
+        return care.plan(work, host) if check else care.maintain(work, host, module.params["controller_time"], permit)
 
     acting.act(module, ["maintain-databases"], maintain)
 

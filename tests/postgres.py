@@ -196,11 +196,11 @@ class Care:
 
     def plan(self) -> dict[str, str]:
         """Return the status of each step that is planned."""
-        return statuses(care.maintain(self.maintenance_work(), "db1", NOW, self.permit(), True)[0])
+        return statuses(care.plan(self.maintenance_work(), "db1")[0])
 
     def maintain(self, clock: Any = None) -> dict[str, Any]:
         """Do the upkeep; return the summary."""
-        return dict(care.maintain(self.maintenance_work(), "db1", NOW, self.permit(), False, clock)[0])
+        return dict(care.maintain(self.maintenance_work(), "db1", NOW, self.permit(), clock)[0])
 
     def inspect(self, **limits: int) -> dict[str, Any]:
         """Return what an inspection says of the one database."""

@@ -83,7 +83,15 @@ def _status(told):
     return dict(row, status="findings" if told["findings"] else "in order", reason=", ".join(said) or None)
 
 
-def maintain(work, host, controller_time, permit, check, clock=None):
+def plan(work, host):
+    """Return (summary, whether a run would change anything) of the upkeep that databases need; changes nothing."""
+    summary = _summary([_plan_one(work, one) for one in work["databases"].get(host, [])])
+    would = any(item["status"].startswith(upkeep.WOULD) for item in summary["items"])
+    summary["items"] += _closed(work)
+    return summary, would
+
+
+def maintain(work, host, controller_time, permit, clock=None):
     """Return (summary, changed) of the upkeep of the databases of a system on this host.
 
     Args:
@@ -91,19 +99,13 @@ def maintain(work, host, controller_time, permit, check, clock=None):
         host: this host's name in the inventory.
         controller_time: ISO 8601, taken just now: systems before this one may have used up most of the window.
         permit: what the gate issued.
-        check: only plan.
         clock: an `upkeep.Clock`.
 
     Raises RefusedByPolicyError where no window is open.
     """
-    clock = clock or upkeep.Clock()
-    if check:
-        summary = _summary([_plan_one(work, one) for one in work["databases"].get(host, [])])
-        would = any(item["status"].startswith(upkeep.WOULD) for item in summary["items"])
-        summary["items"] += _closed(work)
-        return summary, would
     if not work["until"]:
         raise faults.RefusedByPolicyError("calendar", native("REFUSED: %s" % work["closed"]))
+    clock = clock or upkeep.Clock()
     deadline = upkeep.Deadline(clock, clocks.moment(work["until"]) - clocks.moment(controller_time))
     with hostlock.HostLock(work["system"], permit):
         told = [_maintain_one(work, one, deadline, clock) for one in work["databases"].get(host, [])]
@@ -138,8 +140,8 @@ def _plan_one(work, database):
             reason = _unfit(reader.facts["server"])
             if reason:
                 return {"item": database["item"], "rows": [{"item": "", "status": upkeep.LEFT, "reason": reason}]}
-            reader.read_relations(_baselines(work, database))
-            steps = _steps(reader, work["limits"])
+            facts = reader.read_relations(_baselines(work, database))
+            steps = planner.plan_tables(facts, work["limits"]) + planner.plan_indexes(facts, work["limits"])
     except (SessionError, SqlError) as error:
         return _not_judged(database, "could not judge: %s" % error.message)
     return {"item": database["item"], "rows": upkeep.planned(steps) + _unread(reader)}
@@ -180,8 +182,7 @@ class _Maintenance:
         told["rows"] = walk.run(planner.plan_tables(facts, self._limits))
         try:
             # What the tables' upkeep has changed decides about their indexes: vacuumed entries, fresh counts.
-            self._read()
-            told["rows"] += walk.run(_index_steps(self._reader, self._limits))
+            told["rows"] += walk.run(planner.plan_indexes(self._read(), self._limits))
             facts = self._read()
         except (SessionError, SqlError) as error:
             told["rows"].append({"item": "", "status": upkeep.FAILED, "reason": error.message})
@@ -196,21 +197,6 @@ class _Maintenance:
     def _remember(self, definition, size, tuples):
         self._baselines[definition] = [size, tuples]
         jsonfile.write_json(FOLDER, _name(self._work, self._database), self._baselines)
-
-
-def _steps(reader, limits):
-    return planner.plan_tables(reader.facts, limits) + _index_steps(reader, limits)
-
-
-def _index_steps(reader, limits):
-    """Return the steps for indexes; those that would be rebuilt are measured first, where that can be done."""
-    busy = set(step["number"] for step in planner.plan_tables(reader.facts, limits))
-    doomed = set(step["number"] for step in planner.plan_indexes(reader.facts, limits) if step["do"] == planner.REBUILD)
-    for index in reader.facts.get("indexes", []):
-        # Of an index whose table is not vacuumed yet it would count the dead entries as used.
-        if index["number"] in doomed and index["table_number"] not in busy and index["known_by"] == "estimated":
-            reader.measure(index)
-    return planner.plan_indexes(reader.facts, limits)
 
 
 def _unfit(server):

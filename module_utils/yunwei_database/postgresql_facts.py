@@ -129,7 +129,7 @@ class Reader:
             counted = entries(index, tables)
             if index["definition"] in baselines and counted is not None:
                 then = baselines[index["definition"]]
-                index.update(wanted=bloat.remembered(counted, *then), known_by="remembered")
+                index.update(wanted=bloat.remembered(counted, *then), known_by=bloat.REMEMBERED)
         unknown = [one for one in large if one["wanted"] is None]
         try:
             widths = self._widths(unknown)
@@ -155,26 +155,7 @@ class Reader:
             width, nulls, _found, _columns, fill = widths
             block = self.facts["server"]["block_bytes"]
             wanted = bloat.estimate(counted, float(width), float(nulls), fill, block)
-            index.update(wanted=wanted, known_by="estimated")
-
-    def measure(self, index):
-        """Replace what is supposed of an index by what pgstatindex measures; reads all of it.
-
-        It counts entries of dead rows as used, so it says nothing before a vacuum. Leaves the index as it is where the
-        extension is missing or the role may not use it.
-        """
-        schema = self.extension("pgstattuple")
-        if not schema:
-            return
-        try:
-            row = self._session.rows(sql.MEASURED % {"schema": schema, "number": index["number"]})[0]
-        except SqlError:
-            return
-        keys = ("bytes", "density", "leaves", "empty", "deleted")
-        found = dict(zip(keys, row))  # noqa: B905 unknown to Python 2
-        found["density"] = None if found["density"] in (None, "NaN") else float(found["density"])
-        wanted = bloat.measured(found, self.facts["server"]["block_bytes"])
-        index.update(bytes=found["bytes"], wanted=wanted, known_by="measured")
+            index.update(wanted=wanted, known_by=bloat.ESTIMATED)
 
 
 def entries(index, tables):

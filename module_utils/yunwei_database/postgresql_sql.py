@@ -134,9 +134,11 @@ WHERE i.indexrelid = ANY ('{%(numbers)s}'::oid[]);
 
 # leaf_density is that of the leaf pages that are in use; deleted and empty pages are what the rest wastes.
 MEASURED = """
-SELECT json_build_array(index_size, avg_leaf_density, leaf_pages, empty_pages, deleted_pages)
-FROM %(schema)s.pgstatindex(%(number)d::regclass);
+SELECT json_build_array(s.index_size, s.avg_leaf_density, s.leaf_pages, s.empty_pages, s.deleted_pages,
+ c.reltuples::bigint)
+FROM pg_class c, %(schema)s.pgstatindex(%(number)d::regclass) s WHERE c.oid = %(number)d;
 """
+MEASURED_KEYS = ("bytes", "density", "leaves", "empty", "deleted", "tuples")
 
 SEQUENCES = """
 SELECT json_build_array(s.schemaname, s.sequencename, s.last_value,

@@ -8,6 +8,8 @@ from __future__ import absolute_import, division, print_function
 
 __metaclass__ = type
 
+from . import bloat
+from . import postgresql_sql as sql
 from .faults import CANCELED, LOCK_NOT_AVAILABLE, NO_PRIVILEGE, PostponedError, SqlError
 from .planner import ANALYZE, FREEZE, REBUILD, REMOVE
 
@@ -81,10 +83,11 @@ class Hands:
         """Do a step within `seconds`; return {"after": figures}; raises PostponedError, SqlError, SessionError."""
         if step["do"] == REMOVE:
             return self._remove(step)
+        end = self._clock.now() + seconds
         if step["do"] == REBUILD:
-            return self._rebuild(step, seconds)
+            return self._rebuild(step, end)
         self._try_lock(step)
-        self._statement(_table_statement(step, self._version), seconds, self._limits["lock_wait_seconds"])
+        self._statement(_table_statement(step, self._version), end, self._limits["lock_wait_seconds"])
         return {"after": self._table_now(step)}
 
     def _table_now(self, step):
@@ -100,14 +103,17 @@ class Hands:
                 return found
             self._clock.sleep(_TRY_EVERY_SECONDS)
 
-    def _rebuild(self, step, seconds):
+    def _rebuild(self, step, end):
         self._demand_room(step)
         self._demand_no_old_transaction()
         self._try_lock(step)
+        spared = self._measure(step, end) if step["measure"] else None
+        if spared:
+            return spared
         # It waits for transactions that are open, holding nothing that reading or writing needs.
         patience = self._limits["transaction_seconds"]
         try:
-            self._statement("REINDEX INDEX CONCURRENTLY %s;" % step["target"], seconds, patience)
+            self._statement("REINDEX INDEX CONCURRENTLY %s;" % step["target"], end, patience)
         except (PostponedError, SqlError) as error:
             raise type(error)(*_with_leftovers(error, self._remove_leftovers(step)))
         rows = self._session.rows(_INDEX_NOW % _literal(step["target"]))
@@ -115,15 +121,37 @@ class Hands:
             raise SqlError("XX000", "the index is gone, or not valid, after it was rebuilt")
         number, _valid, tuples, size = rows[0]
         self._remember(step["definition"], size, tuples)
-        return {"after": {"bytes": size}, "amcheck": self._check_index(number, seconds)}
+        return {"after": {"bytes": size}, "amcheck": self._check_index(number, end)}
 
-    def _check_index(self, number, seconds):
+    def _measure(self, step, end):
+        """Measure by pgstatindex, which reads the whole index, what is only estimated; remember it.
+
+        Return what came of the step where it is not needed; None where it is, or where nothing can measure.
+        """
+        schema = self._reader.extension("pgstattuple")
+        if not schema:
+            return None
+        question = sql.MEASURED % {"schema": schema, "number": step["number"]}
+        try:
+            row = self._statement(question, end, self._limits["lock_wait_seconds"])[0]
+        except SqlError:
+            return None  # the role may not use it
+        found = dict(zip(sql.MEASURED_KEYS, row))  # noqa: B905 unknown to Python 2
+        wanted = bloat.measured(found, self._reader.facts["server"]["block_bytes"])
+        if bloat.is_wasteful(found["bytes"], wanted, self._limits):
+            return None
+        if found["tuples"] > 0:
+            self._remember(step["definition"], wanted, found["tuples"])
+        percent = bloat.waste_percent(found["bytes"], wanted)
+        return {"status": "left", "reason": "%s; it stays: %d %% are measured" % (step["why"], percent)}
+
+    def _check_index(self, number, end):
         """Return `passed`, or why amcheck could not judge; raises SqlError where it finds the index damaged."""
         schema = self._reader.extension("amcheck")
         if not schema:
             return "could not judge: the extension amcheck is not installed"
         try:
-            self._statement(_CHECK_INDEX % (schema, number), seconds, self._limits["lock_wait_seconds"])
+            self._statement(_CHECK_INDEX % (schema, number), end, self._limits["lock_wait_seconds"])
         except PostponedError as error:
             return "could not judge: %s" % error.message
         except SqlError as error:
@@ -214,13 +242,16 @@ class Hands:
                 raise PostponedError("a session has kept a lock of %s for %d seconds" % (table, seconds))
             self._clock.sleep(_TRY_EVERY_SECONDS)
 
-    def _statement(self, text, seconds, lock_seconds):
-        """Run a statement; raises PostponedError when it gave way to somebody or ran out of time."""
-        self._session.rows("SET statement_timeout = '%ds';" % max(1, int(seconds)))
+    def _statement(self, text, end, lock_seconds):
+        """Return the rows of a statement that `end`s by our clock; raises PostponedError if it gives way or lasts."""
+        seconds = int(end - self._clock.now() + 0.5)
+        if seconds < 1:
+            raise PostponedError("what came before it took all its time")
+        self._session.rows("SET statement_timeout = '%ds';" % seconds)
         self._session.rows("SET lock_timeout = '%ds';" % lock_seconds)
         yielding = Yielding(self._session.process_id, self._watch, self._clock, self._limits["yield_seconds"])
         try:
-            self._session.rows(text, yielding.look, _WATCH_EVERY_SECONDS)
+            return self._session.rows(text, yielding.look, _WATCH_EVERY_SECONDS)
         except SqlError as error:
             if error.code == LOCK_NOT_AVAILABLE:
                 raise PostponedError("it waited for a lock for %d seconds" % lock_seconds)

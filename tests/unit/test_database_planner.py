@@ -19,9 +19,9 @@ def table(name: str = "public.t", **changes: Any) -> dict[str, Any]:
 
 
 def index(name: str = "public.i", **changes: Any) -> dict[str, Any]:
-    plain = {"number": 2, "name": name, "table_name": "public.t", "table_kind": "r", "valid": True, "exclusion": False,
-             "constraint": False, "definition": name, "may": True, "tablespace": 0, "bytes": 10**8,
-             "wanted": 10**8, "known_by": "estimated"}  # fmt: skip
+    plain = {"number": 2, "name": name, "table_number": 1, "table_name": "public.t", "table_kind": "r",
+             "valid": True, "exclusion": False, "constraint": False, "definition": name, "may": True,
+             "tablespace": 0, "bytes": 10**8, "wanted": 10**8, "known_by": "estimated"}  # fmt: skip
     return {**plain, **changes}
 
 
@@ -90,6 +90,15 @@ def test_the_urgent_comes_first_and_then_the_most():
 )
 def test_an_index_is_rebuilt_where_it_is_mostly_waste(changes, do):
     assert [step["do"] for step in of_indexes(index(**changes))] == ([do] if do else [])
+
+
+@pytest.mark.parametrize(
+    ("changes", "dead", "measure"),
+    [({}, 0, True), ({"known_by": "remembered"}, 0, False), ({}, 50_000, False), ({"table_number": 7}, 50_000, True)],
+)
+def test_an_estimate_is_measured_first_unless_dead_rows_would_count_as_used(changes, dead, measure):
+    facts = {"server": SERVER, "tables": [table(dead=dead)], "indexes": [index(wanted=10**7, **changes)]}
+    assert [step["measure"] for step in planner.plan_indexes(facts, LIMITS)] == [measure]
 
 
 def test_before_version_12_nothing_is_rebuilt():
