@@ -90,7 +90,11 @@ class Reader:
             reason = "before version 10 every sequence is a question of its own"
             self.facts["unknown"].append({"part": "sequences", "reason": reason})
             return
-        self._part("sequences", sql.SEQUENCES, ("schema", "sequence", "last", "largest"))
+        self._part("sequences", sql.SEQUENCES, ("schema", "sequence", "last", "largest", "may"))
+        blind = len([one for one in self.facts.get("sequences", []) if not one["may"]])
+        if blind:
+            reason = "%d sequences may not be read by the role: grant it SELECT" % blind
+            self.facts["unknown"].append({"part": "sequences", "reason": reason})
 
     def _read_statements(self):
         """Read the slowest statements, where the extension is there: evidence only, its absence is no fault."""

@@ -142,7 +142,7 @@ MEASURED_KEYS = ("bytes", "density", "leaves", "empty", "deleted", "tuples")
 
 SEQUENCES = """
 SELECT json_build_array(s.schemaname, s.sequencename, s.last_value,
- least(s.max_value, coalesce(o.largest, s.max_value)))
+ least(s.max_value, coalesce(o.largest, s.max_value)), has_sequence_privilege(c.oid, 'SELECT, USAGE'))
 FROM pg_sequences s JOIN pg_namespace n ON n.nspname = s.schemaname
 JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = s.sequencename
 LEFT JOIN LATERAL (SELECT min(CASE a.atttypid WHEN 'int2'::regtype THEN 32767 WHEN 'int4'::regtype THEN 2147483647
