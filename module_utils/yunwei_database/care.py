@@ -7,7 +7,7 @@ __metaclass__ = type
 import errno
 
 from . import judge, planner, upkeep
-from .faults import SessionError, SqlError, native
+from .faults import DatabaseError, as_text, native
 from .hosttools import clock as clocks
 from .hosttools import faults, hostlock, jsonfile
 from .postgresql_facts import Reader
@@ -18,6 +18,8 @@ from .psql import Session
 FOLDER = "/var/lib/yunwei/databases"
 INSPECTION, MAINTENANCE = "yunwei-inspection", "yunwei-maintenance"
 _MOST_ROWS = 2000
+# Of the server, of what is remembered here, of this host's own files: one database's fault is not the others'.
+_FAULTS = (DatabaseError, faults.FaultError, EnvironmentError)
 _SEVERITIES = (judge.HIGH, judge.MEDIUM, judge.LOW)
 _QUIET = {"client_min_messages": "error", "search_path": "pg_catalog", "lock_timeout": "2s", "statement_timeout": "60s"}
 # An open transaction of ours would hold a lock: the server ends it should we be held up.
@@ -47,8 +49,8 @@ def _inspect_one(work, database):
     try:
         with _only_reading(database, INSPECTION) as session:
             facts = Reader(session, work["limits"]).read_all(_baselines(work, database))
-    except (SessionError, SqlError) as error:
-        return dict(about, not_judged="could not judge: %s" % error.message, findings=[], unknown=[])
+    except _FAULTS as error:
+        return dict(about, not_judged="could not judge: %s" % as_text(error), findings=[], unknown=[])
     findings, unknown = judge.judge(facts, work["limits"])
     measures = dict(_measures(facts), seconds=round(upkeep.Clock().now() - began, 2))
     return dict(about, not_judged=None, findings=findings, unknown=unknown, measures=measures)
@@ -142,8 +144,8 @@ def _plan_one(work, database):
                 return {"item": database["item"], "rows": [{"item": "", "status": upkeep.LEFT, "reason": reason}]}
             facts = reader.read_relations(_baselines(work, database))
             steps = planner.plan_tables(facts, work["limits"]) + planner.plan_indexes(facts, work["limits"])
-    except (SessionError, SqlError) as error:
-        return _not_judged(database, "could not judge: %s" % error.message)
+    except _FAULTS as error:
+        return _not_judged(database, "could not judge: %s" % as_text(error))
     return {"item": database["item"], "rows": upkeep.planned(steps) + _unread(reader)}
 
 
@@ -154,8 +156,8 @@ def _maintain_one(work, database, deadline, clock):
         with Session(database["login"], MAINTENANCE + "-watch", _AT_WORK) as watch:
             with Session(database["login"], MAINTENANCE, _AT_WORK) as session:
                 return _Maintenance(work, database, (session, watch)).run(deadline, clock)
-    except (SessionError, SqlError) as error:
-        return {"item": database["item"], "rows": [{"item": "", "status": upkeep.FAILED, "reason": error.message}]}
+    except _FAULTS as error:
+        return {"item": database["item"], "rows": [_failed(error)]}
 
 
 class _Maintenance:
@@ -184,8 +186,8 @@ class _Maintenance:
             # What the tables' upkeep has changed decides about their indexes: vacuumed entries, fresh counts.
             told["rows"] += walk.run(planner.plan_indexes(self._read(), self._limits))
             facts = self._read()
-        except (SessionError, SqlError) as error:
-            told["rows"].append({"item": "", "status": upkeep.FAILED, "reason": error.message})
+        except DatabaseError as error:
+            told["rows"].append(_failed(error))
             return told
         told["rows"] += _unread(self._reader)
         return dict(told, after=_total(facts), statements=facts.get("statements"))
@@ -195,8 +197,13 @@ class _Maintenance:
         return self._reader.read_relations(self._baselines)
 
     def _remember(self, definition, size, tuples):
+        """Return why the next run will not know of it, None where it will."""
         self._baselines[definition] = [size, tuples]
-        jsonfile.write_json(FOLDER, _name(self._work, self._database), self._baselines)
+        try:
+            jsonfile.write_json(FOLDER, _name(self._work, self._database), self._baselines)
+        except EnvironmentError as error:
+            return "its size could not be remembered: %s" % as_text(error)
+        return None
 
 
 def _unfit(server):
@@ -219,6 +226,10 @@ def _total(facts):
     found["index_bytes"] = sum(one["bytes"] or 0 for one in facts.get("indexes", []))
     found["dead_rows"] = sum(one["dead"] for one in facts.get("tables", []))
     return found
+
+
+def _failed(error):
+    return {"item": "", "status": upkeep.FAILED, "reason": as_text(error)}
 
 
 def _not_judged(database, reason):

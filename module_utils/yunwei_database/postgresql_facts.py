@@ -11,10 +11,12 @@ import os
 
 from . import bloat
 from . import postgresql_sql as sql
-from .faults import NO_PRIVILEGE, SqlError
+from .faults import NO_PRIVILEGE, SqlError, as_text
 
 _STATEMENTS = "pg_stat_statements"
 _DEFAULT_TABLESPACE = 0
+# Stands among the tablespaces of a place for the write-ahead log.
+WAL = "wal"
 
 
 class Reader:
@@ -104,20 +106,31 @@ class Reader:
             self._part("statements", sql.STATEMENTS % words, ("id", "calls", "mean_ms", "total_ms"))
 
     def read_places(self):
-        """Read how much room the file systems have that tablespaces lie on; 0 stands for the database's own one."""
+        """Read how much room tablespaces and the log have; 0 stands for the database's own tablespace."""
         server = self.facts["server"]
         if not server["data_directory"]:
             reason = "the role may not see data_directory: grant it pg_read_all_settings (pg_monitor)"
             self.facts["unknown"].append({"part": "places", "reason": reason})
             return self.facts
-        places = []
+        self.facts["places"] = []
         for number, location in self._session.rows(sql.TABLESPACES):
-            folder = location or server["data_directory"]
-            places.append(dict(_space(folder), tablespaces=[number]))
-            if number == server["tablespace"]:
-                places[-1]["tablespaces"].append(_DEFAULT_TABLESPACE)
-        self.facts["places"] = places
+            own = [_DEFAULT_TABLESPACE] if number == server["tablespace"] else []
+            self._add_place(location or server["data_directory"], [number] + own)
+        self._add_place(os.path.join(server["data_directory"], sql.wal_folder(self._number)), [WAL])
         return self.facts
+
+    def _add_place(self, folder, uses):
+        """Add how much room a folder has, or what it is used for to those on the same file system if it is the log."""
+        places = self.facts["places"]
+        try:
+            same = [one for one in places if uses == [WAL] and _device(one["place"]) == _device(folder)]
+            if not same:
+                places.append(dict(_space(folder), tablespaces=uses))
+        except EnvironmentError as error:
+            self.facts["unknown"].append({"part": "places", "reason": as_text(error)})
+            return
+        for one in same:
+            one["tablespaces"] += uses
 
     def _weigh(self, baselines):
         """Add to every B-tree that is large enough what it would take if it were just built.
@@ -186,6 +199,10 @@ def _is_analyzed(index, tables):
 
 def _can_be_weighed(index, least):
     return index["method"] == "btree" and index["valid"] and (index["bytes"] or 0) >= least
+
+
+def _device(folder):
+    return os.stat(folder).st_dev
 
 
 def _space(folder):

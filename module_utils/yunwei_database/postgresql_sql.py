@@ -208,6 +208,11 @@ def standby_words(version_number):
     return STANDBY_WORDS_10 if version_number >= 100000 else STANDBY_WORDS_9
 
 
+def wal_folder(version_number):
+    """Return the name of the write-ahead log's folder, which was renamed in version 10."""
+    return "pg_wal" if version_number >= 100000 else "pg_xlog"
+
+
 def statement_words(version_number):
     """Return the names of columns that were renamed in version 13."""
     if version_number >= 130000:

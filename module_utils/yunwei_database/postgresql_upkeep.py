@@ -12,6 +12,7 @@ from . import bloat
 from . import postgresql_sql as sql
 from .faults import CANCELED, LOCK_NOT_AVAILABLE, NO_PRIVILEGE, PostponedError, SqlError
 from .planner import ANALYZE, FREEZE, REBUILD, REMOVE
+from .postgresql_facts import WAL
 
 _UNDEFINED = ("42883", "42P01", "42704")
 _TRY_EVERY_SECONDS = 0.25
@@ -55,7 +56,7 @@ class Hands:
         reader: a `postgresql_facts.Reader` over the second.
         limits: the limits of policy (`MaintenanceLimits`).
         clock: an `upkeep.Clock`.
-        remember: called with (definition, bytes, tuples) after a rebuild.
+        remember: called with (definition, bytes, tuples) after a rebuild or a measurement; returns why it could not.
     """
 
     def __init__(self, sessions, reader, limits, clock, remember):
@@ -120,8 +121,8 @@ class Hands:
         if not rows or not rows[0][1]:
             raise SqlError("XX000", "the index is gone, or not valid, after it was rebuilt")
         number, _valid, tuples, size = rows[0]
-        self._remember(step["definition"], size, tuples)
-        return {"after": {"bytes": size}, "amcheck": self._check_index(number, end)}
+        came = {"reason": _why(step, self._remember(step["definition"], size, tuples)), "after": {"bytes": size}}
+        return dict(came, amcheck=self._check_index(number, end))
 
     def _measure(self, step, end):
         """Measure by pgstatindex, which reads the whole index, what is only estimated; remember it.
@@ -140,10 +141,11 @@ class Hands:
         wanted = bloat.measured(found, self._reader.facts["server"]["block_bytes"])
         if bloat.is_wasteful(found["bytes"], wanted, self._limits):
             return None
+        forgotten = None
         if found["tuples"] > 0:
-            self._remember(step["definition"], wanted, found["tuples"])
-        percent = bloat.waste_percent(found["bytes"], wanted)
-        return {"status": "left", "reason": "%s; it stays: %d %% are measured" % (step["why"], percent)}
+            forgotten = self._remember(step["definition"], wanted, found["tuples"])
+        measured = "it stays: %d %% are measured" % bloat.waste_percent(found["bytes"], wanted)
+        return {"status": "left", "reason": _why(step, measured, forgotten)}
 
     def _check_index(self, number, end):
         """Return `passed`, or why amcheck could not judge; raises SqlError where it finds the index damaged."""
@@ -167,9 +169,9 @@ class Hands:
         except SqlError as error:
             if error.code != NO_PRIVILEGE:
                 raise
-            return {"status": "left", "reason": "%s; only its owner may drop it" % step["why"]}
+            return {"status": "left", "reason": _why(step, "only its owner may drop it")}
         if not there:
-            return {"status": "left", "reason": "%s; it is gone, or valid by now" % step["why"]}
+            return {"status": "left", "reason": _why(step, "it is gone, or valid by now")}
         return {"after": {"bytes": 0}}
 
     def _drop(self, target, number, table, table_kind):
@@ -203,14 +205,18 @@ class Hands:
         return stays
 
     def _demand_room(self, step):
+        """See that there is room for the new index, and on the log's file system for as much: it is logged as well."""
         self._reader.facts.pop("places", None)
-        facts = self._reader.read_places()
-        room = [one for one in facts.get("places", []) if step["tablespace"] in one["tablespaces"]]
-        if not room:
-            raise PostponedError("how much room its file system has could not be judged")
-        if room[0]["free"] < step["space"]:
-            what = (step["space"], room[0]["place"], room[0]["free"])
-            raise PostponedError("it needs %d bytes of room on %s, where %d are free" % what)
+        uses = (step["tablespace"], WAL)
+        places = [one for one in self._reader.read_places().get("places", []) if set(uses) & set(one["tablespaces"])]
+        if not all([one for one in places if use in one["tablespaces"]] for use in uses):
+            raise PostponedError("how much room its file systems have could not be judged")
+        for place in places:
+            both = set(uses) <= set(place["tablespaces"])
+            needed = step["space"] + (step["before"]["wanted"] if both else 0)
+            if place["free"] < needed:
+                what = (needed, place["place"], place["free"])
+                raise PostponedError("it needs %d bytes of room on %s, where %d are free" % what)
 
     def _demand_no_old_transaction(self):
         oldest = self._watch.rows(_OLDEST)
@@ -292,6 +298,10 @@ def _table_statement(step, version):
     # To give the end of the file back it would have to lock readers out, also those of a standby.
     options += ["TRUNCATE false"] if version >= 120000 else []
     return "VACUUM %s%s;" % ("(%s) " % ", ".join(options) if options else "", step["target"])
+
+
+def _why(step, *more):
+    return "; ".join([step["why"]] + [words for words in more if words])
 
 
 def _literal(text):

@@ -223,6 +223,25 @@ def test_without_amcheck_the_proof_could_not_be_made(world: Care, server: Server
     assert row(done, INDEX)["amcheck"] == "could not judge: the extension amcheck is not installed"
 
 
+@ONLINE
+def test_a_rebuild_that_cannot_be_remembered_is_told(world: Care, server: Server):
+    server.run_each(*WASTEFUL)
+    (world.base / "databases" / ".mediation-test-5432.json.new").mkdir(parents=True)
+    done = world.maintain()
+    assert statuses(done) == {INDEX: "rebuilt"}
+    assert "its size could not be remembered: [Errno 21]" in reasons(done)
+
+
+def test_what_is_remembered_and_spoilt_is_the_fault_of_one_database(world: Care):
+    (world.base / "databases").mkdir()
+    (world.base / "databases" / "mediation-test-5432.json").write_text("{")
+    assert world.plan() == {"database:test": "could not judge"}
+    done = world.maintain()
+    assert (statuses(done), done["verdict"]) == ({"database:test": "failed"}, "failed")
+    assert "is not the JSON that was written" in reasons(done)
+    assert "is not the JSON that was written" in world.inspect()["not_judged"]
+
+
 def test_a_database_that_is_closed_for_changes_is_left_alone(world: Care, server: Server):
     server.run_each(*BLOATED, "ALTER DATABASE test SET default_transaction_read_only = on")
     assert world.plan() == {"database:test": "left"}

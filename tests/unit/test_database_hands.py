@@ -5,13 +5,16 @@ from __future__ import annotations
 import re
 from typing import Any
 
+import pytest
+from yunwei_database.faults import PostponedError
 from yunwei_database.postgresql_upkeep import Hands
 from yunwei_database.upkeep import Clock
 
 from tests.postgres import MAINTENANCE
 
 STEP = {"do": "rebuild", "target": "i", "table": "t", "table_kind": "r", "number": 2, "definition": "d", "why": "w",
-        "measure": True, "space": 0, "tablespace": 0, "analyze": False, "before": {"vacuumed": None}}  # fmt: skip
+        "measure": True, "space": 150, "tablespace": 0, "analyze": False,
+        "before": {"vacuumed": None, "wanted": 100}}  # fmt: skip
 
 
 class Server(Clock):
@@ -22,6 +25,7 @@ class Server(Clock):
     def __init__(self, **lasting: float) -> None:
         self.time, self.lasting, self.allowed = 0.0, lasting, dict[str, int]()
         self.facts: dict[str, Any] = {"server": {"version_number": 150000, "block_bytes": 8192}}
+        self.places = [{"place": "/d", "free": 1000, "tablespaces": [0, "wal"]}]
         self._timeout = 0
 
     def now(self) -> float:
@@ -31,7 +35,7 @@ class Server(Clock):
         self.time += seconds
 
     def read_places(self) -> dict[str, Any]:
-        return {"places": [{"place": "/d", "free": 1, "tablespaces": [0]}]}
+        return {"places": self.places}
 
     def extension(self, name: str) -> str:
         return name
@@ -49,13 +53,14 @@ class Server(Clock):
 
 
 def carry_out(server: Server, **step: Any) -> dict[str, Any]:
-    hands = Hands((server, server), server, {**MAINTENANCE, "bloat_bytes": 1}, server, lambda *_: None)
+    hands = Hands((server, server), server, {**MAINTENANCE, "bloat_bytes": 1}, server, lambda *_: "forgotten")
     return dict(hands.carry_out({**STEP, **step}, 300))
 
 
 def test_each_statement_of_a_rebuild_gets_what_those_before_it_have_left():
     server = Server(pgstatindex=100, REINDEX=150, bt_index_check=1)
-    assert carry_out(server)["amcheck"] == "passed"
+    done = carry_out(server)
+    assert (done["amcheck"], done["reason"]) == ("passed", "w; forgotten")
     assert server.allowed == {"pgstatindex": 300, "REINDEX": 200, "bt_index_check": 50}
 
 
@@ -69,3 +74,25 @@ def test_a_vacuum_gets_what_the_tries_for_its_lock_have_left():
     server = Server(NOWAIT=20, VACUUM=1)
     carry_out(server, do="vacuum")
     assert server.allowed["VACUUM"] == 280
+
+
+@pytest.mark.parametrize(
+    ("places", "reason"),
+    [
+        ({"/d": (250, [0, "wal"])}, None),
+        ({"/d": (249, [0, "wal"])}, "it needs 250 bytes of room on /d, where 249 are free"),
+        ({"/d": (150, [0]), "/wal": (150, ["wal"])}, None),
+        ({"/d": (149, [0]), "/wal": (150, ["wal"])}, "it needs 150 bytes of room on /d, where 149 are free"),
+        ({"/d": (150, [0]), "/wal": (149, ["wal"])}, "it needs 150 bytes of room on /wal, where 149 are free"),
+        ({"/other": (999, [7, "wal"])}, "could not be judged"),
+        ({"/d": (999, [0])}, "could not be judged"),
+    ],
+)
+def test_a_rebuild_needs_room_for_the_index_and_for_the_log_of_it(places: Any, reason: str | None):
+    server = Server()
+    server.places = [{"place": name, "free": free, "tablespaces": used} for name, (free, used) in places.items()]
+    if reason is None:
+        assert carry_out(server)["after"]
+        return
+    with pytest.raises(PostponedError, match=reason):
+        carry_out(server)
