@@ -134,10 +134,12 @@ class Hands:
             return None
         question = sql.MEASURED % {"schema": schema, "number": step["number"]}
         try:
-            row = self._statement(question, end, self._limits["lock_wait_seconds"])[0]
+            rows = self._statement(question, end, self._limits["lock_wait_seconds"])
         except SqlError:
-            return None  # the role may not use it
-        found = dict(zip(sql.MEASURED_KEYS, row))  # noqa: B905 unknown to Python 2
+            rows = []  # the role may not use it
+        if not rows:
+            return None
+        found = dict(zip(sql.MEASURED_KEYS, rows[0]))  # noqa: B905 unknown to Python 2
         wanted = bloat.measured(found, self._reader.facts["server"]["block_bytes"])
         if bloat.is_wasteful(found["bytes"], wanted, self._limits):
             return None

@@ -26,6 +26,7 @@ class Server(Clock):
         self.time, self.lasting, self.allowed = 0.0, lasting, dict[str, int]()
         self.facts: dict[str, Any] = {"server": {"version_number": 150000, "block_bytes": 8192}}
         self.places = [{"place": "/d", "free": 1000, "tablespaces": [0, "wal"]}]
+        self.measured: list[list[Any]] = [[10**8, 9.0, 1, 0, 12_000, 10]]
         self._timeout = 0
 
     def now(self) -> float:
@@ -48,7 +49,7 @@ class Server(Clock):
                 self.allowed[word] = self._timeout
                 self.time += seconds
         if "pgstatindex" in text:
-            return [[10**8, 9.0, 1, 0, 12_000, 10]]
+            return self.measured
         return [[2, True, 10, 100]] if "indisvalid" in text else []
 
 
@@ -68,6 +69,14 @@ def test_without_time_for_amcheck_the_proof_could_not_be_made():
     server = Server(REINDEX=300, bt_index_check=1)
     assert carry_out(server)["amcheck"] == "could not judge: what came before it took all its time"
     assert "bt_index_check" not in server.allowed
+
+
+def test_an_index_that_cannot_be_measured_is_rebuilt_and_one_that_is_sound_is_not():
+    server = Server(REINDEX=1)
+    server.measured = []
+    assert carry_out(server)["amcheck"] == "passed"
+    server.measured = [[10**8, 90.0, 12_000, 0, 0, 10]]
+    assert carry_out(server) == {"status": "left", "reason": "w; it stays: 0 % are measured; forgotten"}
 
 
 def test_a_vacuum_gets_what_the_tries_for_its_lock_have_left():
