@@ -23,6 +23,7 @@ options:
   permit: {description: "What the gate issued.", type: dict, required: true}
   work: {description: "The unit of work of one system (DatabaseMaintenanceWork).", type: dict, required: true}
   host: {description: "This host's name in the inventory.", type: str, required: true}
+  controller_time: {description: "The controller's clock, ISO 8601, taken just now.", type: str, required: true}
 attributes:
   check_mode: {support: full, description: "A row for each step that would be done, with its reason, lock and space."}
 author: ["yunwei contributors (@yunwei)"]
@@ -33,6 +34,7 @@ EXAMPLES = r"""
     permit: "{{ permit }}"
     work: "{{ work.mediation }}"
     host: "{{ inventory_hostname }}"
+    controller_time: "{{ now(utc=true, fmt='%Y-%m-%dT%H:%M:%SZ') }}"
 """
 RETURN = r"""
 yunwei: {description: "A row for each step with figures before and after.", type: dict, returned: always}
@@ -41,11 +43,13 @@ yunwei: {description: "A row for each step with figures before and after.", type
 
 def main():
     """Run."""
-    arguments = dict(acting.PERMIT_AND_WORK, host={"type": "str", "required": True})
+    text = {"type": "str", "required": True}
+    arguments = dict(acting.PERMIT_AND_WORK, host=text, controller_time=text)
     module = AnsibleModule(argument_spec=arguments, supports_check_mode=True)
 
     def maintain(work, permit, _secrets, check):
-        return care.maintain(work, module.params["host"], permit, check)
+        host = module.params["host"]
+        return care.plan(work, host) if check else care.maintain(work, host, module.params["controller_time"], permit)
 
     acting.act(module, ["maintain-databases"], maintain)
 

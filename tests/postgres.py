@@ -22,6 +22,7 @@ from yunwei_host import fence, hostlock
 
 OWNER = "postgres"
 DATABASE = "test"
+NOW = "2026-01-01T00:00:00Z"
 INSPECTION: dict[str, int] = {
     "connections_percent": 80, "transaction_seconds": 3600, "blocked_seconds": 60, "free_percent": 1,
     "wraparound_percent": 50, "dead_rows": 1000, "dead_rows_percent": 10, "changed_rows": 1000,
@@ -185,7 +186,7 @@ class Care:
         hours, rest = divmod(self.seconds, 3600)
         until = f"2026-01-01T{hours:02}:{rest // 60:02}:{rest % 60:02}Z"
         about = {"system": "mediation", "databases": self.databases(), "limits": self.limits, "closed": None}
-        return {**about, "time": "2026-01-01T00:00:00Z", "until": until}
+        return {**about, "until": until}
 
     def permit(self) -> dict[str, Any]:
         """Return a permit with the next lock number."""
@@ -195,11 +196,11 @@ class Care:
 
     def plan(self) -> dict[str, str]:
         """Return the status of each step that is planned."""
-        return statuses(care.maintain(self.maintenance_work(), "db1", self.permit(), True)[0])
+        return statuses(care.plan(self.maintenance_work(), "db1")[0])
 
     def maintain(self, clock: Any = None) -> dict[str, Any]:
         """Do the upkeep; return the summary."""
-        return dict(care.maintain(self.maintenance_work(), "db1", self.permit(), False, clock)[0])
+        return dict(care.maintain(self.maintenance_work(), "db1", NOW, self.permit(), clock)[0])
 
     def inspect(self, **limits: int) -> dict[str, Any]:
         """Return what an inspection says of the one database."""

@@ -1,4 +1,4 @@
-"""How much of a B-tree index is waste: measured where it can be, remembered from a rebuild, or else estimated."""
+"""How much of a B-tree index is waste: remembered from a rebuild or a measurement, or else estimated."""
 
 from __future__ import absolute_import, division, print_function
 
@@ -8,6 +8,7 @@ __metaclass__ = type
 # pointer and a tuple's header, and the alignment of tuples.
 _PAGE_OVERHEAD, _POINTER, _HEADER, _ALIGNMENT = 40, 4, 8, 8
 _MEASURED_FULL = 90.0
+REMEMBERED, ESTIMATED = "remembered", "estimated"
 
 
 def estimate(tuples, width, nulls, fill_percent, block_bytes):
@@ -40,11 +41,12 @@ def measured(index, block_bytes):
     """Return the bytes that the index would take, from what pgstatindex measured of it.
 
     Args:
-        index: {"bytes", "density": percent of the leaves' room that entries take, None in an empty index; "leaves",
+        index: {"bytes", "density": percent of the leaves' room that entries take, "NaN" in an empty index; "leaves",
             "empty", "deleted": pages}.
         block_bytes: bytes of a page.
     """
-    used = index["leaves"] * min(1.0, (index["density"] or 0.0) / _MEASURED_FULL)
+    density = 0.0 if index["density"] in (None, "NaN") else float(index["density"])
+    used = index["leaves"] * min(1.0, density / _MEASURED_FULL)
     waste = (index["leaves"] - used + index["empty"] + index["deleted"]) * block_bytes
     return int(index["bytes"] - waste)
 
@@ -54,6 +56,11 @@ def waste_percent(bytes_now, bytes_wanted):
     if not bytes_now:
         return 0
     return max(0, int(100.0 * (bytes_now - bytes_wanted) / bytes_now))
+
+
+def is_wasteful(size, wanted, limits):
+    """Tell whether so much of an index is waste that it is too much by `limits`."""
+    return waste_percent(size, wanted) >= limits["bloat_percent"] and size - wanted >= limits["bloat_bytes"]
 
 
 def _aligned(length):

@@ -7,7 +7,7 @@ __metaclass__ = type
 import errno
 
 from . import judge, planner, upkeep
-from .faults import SessionError, SqlError, native
+from .faults import DatabaseError, as_text, native
 from .hosttools import clock as clocks
 from .hosttools import faults, hostlock, jsonfile
 from .postgresql_facts import Reader
@@ -18,6 +18,8 @@ from .psql import Session
 FOLDER = "/var/lib/yunwei/databases"
 INSPECTION, MAINTENANCE = "yunwei-inspection", "yunwei-maintenance"
 _MOST_ROWS = 2000
+# Of the server, of what is remembered here, of this host's own files: one database's fault is not the others'.
+_FAULTS = (DatabaseError, faults.FaultError, EnvironmentError)
 _SEVERITIES = (judge.HIGH, judge.MEDIUM, judge.LOW)
 _QUIET = {"client_min_messages": "error", "search_path": "pg_catalog", "lock_timeout": "2s", "statement_timeout": "60s"}
 # An open transaction of ours would hold a lock: the server ends it should we be held up.
@@ -47,8 +49,8 @@ def _inspect_one(work, database):
     try:
         with _only_reading(database, INSPECTION) as session:
             facts = Reader(session, work["limits"]).read_all(_baselines(work, database))
-    except (SessionError, SqlError) as error:
-        return dict(about, not_judged="could not judge: %s" % error.message, findings=[], unknown=[])
+    except _FAULTS as error:
+        return dict(about, not_judged="could not judge: %s" % as_text(error), findings=[], unknown=[])
     findings, unknown = judge.judge(facts, work["limits"])
     measures = dict(_measures(facts), seconds=round(upkeep.Clock().now() - began, 2))
     return dict(about, not_judged=None, findings=findings, unknown=unknown, measures=measures)
@@ -83,27 +85,30 @@ def _status(told):
     return dict(row, status="findings" if told["findings"] else "in order", reason=", ".join(said) or None)
 
 
-def maintain(work, host, permit, check, clock=None):
+def plan(work, host):
+    """Return (summary, whether a run would change anything) of the upkeep that databases need; changes nothing."""
+    summary = _summary([_plan_one(work, one) for one in work["databases"].get(host, [])])
+    would = any(item["status"].startswith(upkeep.WOULD) for item in summary["items"])
+    summary["items"] += _closed(work)
+    return summary, would
+
+
+def maintain(work, host, controller_time, permit, clock=None):
     """Return (summary, changed) of the upkeep of the databases of a system on this host.
 
     Args:
         work: a `DatabaseMaintenanceWork`.
         host: this host's name in the inventory.
+        controller_time: ISO 8601, taken just now: systems before this one may have used up most of the window.
         permit: what the gate issued.
-        check: only plan.
         clock: an `upkeep.Clock`.
 
     Raises RefusedByPolicyError where no window is open.
     """
-    clock = clock or upkeep.Clock()
-    if check:
-        summary = _summary([_plan_one(work, one) for one in work["databases"].get(host, [])])
-        would = any(item["status"].startswith(upkeep.WOULD) for item in summary["items"])
-        summary["items"] += _closed(work)
-        return summary, would
     if not work["until"]:
         raise faults.RefusedByPolicyError("calendar", native("REFUSED: %s" % work["closed"]))
-    deadline = upkeep.Deadline(clock, clocks.moment(work["until"]) - clocks.moment(work["time"]))
+    clock = clock or upkeep.Clock()
+    deadline = upkeep.Deadline(clock, clocks.moment(work["until"]) - clocks.moment(controller_time))
     with hostlock.HostLock(work["system"], permit):
         told = [_maintain_one(work, one, deadline, clock) for one in work["databases"].get(host, [])]
     summary = _summary(told)
@@ -137,10 +142,10 @@ def _plan_one(work, database):
             reason = _unfit(reader.facts["server"])
             if reason:
                 return {"item": database["item"], "rows": [{"item": "", "status": upkeep.LEFT, "reason": reason}]}
-            reader.read_relations(_baselines(work, database))
-            steps = _steps(reader, work["limits"])
-    except (SessionError, SqlError) as error:
-        return _not_judged(database, "could not judge: %s" % error.message)
+            facts = reader.read_relations(_baselines(work, database))
+            steps = planner.plan_tables(facts, work["limits"]) + planner.plan_indexes(facts, work["limits"])
+    except _FAULTS as error:
+        return _not_judged(database, "could not judge: %s" % as_text(error))
     return {"item": database["item"], "rows": upkeep.planned(steps) + _unread(reader)}
 
 
@@ -151,8 +156,8 @@ def _maintain_one(work, database, deadline, clock):
         with Session(database["login"], MAINTENANCE + "-watch", _AT_WORK) as watch:
             with Session(database["login"], MAINTENANCE, _AT_WORK) as session:
                 return _Maintenance(work, database, (session, watch)).run(deadline, clock)
-    except (SessionError, SqlError) as error:
-        return {"item": database["item"], "rows": [{"item": "", "status": upkeep.FAILED, "reason": error.message}]}
+    except _FAULTS as error:
+        return {"item": database["item"], "rows": [_failed(error)]}
 
 
 class _Maintenance:
@@ -179,11 +184,10 @@ class _Maintenance:
         told["rows"] = walk.run(planner.plan_tables(facts, self._limits))
         try:
             # What the tables' upkeep has changed decides about their indexes: vacuumed entries, fresh counts.
-            self._read()
-            told["rows"] += walk.run(_index_steps(self._reader, self._limits))
+            told["rows"] += walk.run(planner.plan_indexes(self._read(), self._limits))
             facts = self._read()
-        except (SessionError, SqlError) as error:
-            told["rows"].append({"item": "", "status": upkeep.FAILED, "reason": error.message})
+        except DatabaseError as error:
+            told["rows"].append(_failed(error))
             return told
         told["rows"] += _unread(self._reader)
         return dict(told, after=_total(facts), statements=facts.get("statements"))
@@ -193,23 +197,13 @@ class _Maintenance:
         return self._reader.read_relations(self._baselines)
 
     def _remember(self, definition, size, tuples):
+        """Return why the next run will not know of it, None where it will."""
         self._baselines[definition] = [size, tuples]
-        jsonfile.write_json(FOLDER, _name(self._work, self._database), self._baselines)
-
-
-def _steps(reader, limits):
-    return planner.plan_tables(reader.facts, limits) + _index_steps(reader, limits)
-
-
-def _index_steps(reader, limits):
-    """Return the steps for indexes; those that would be rebuilt are measured first, where that can be done."""
-    busy = set(step["number"] for step in planner.plan_tables(reader.facts, limits))
-    doomed = set(step["number"] for step in planner.plan_indexes(reader.facts, limits) if step["do"] == planner.REBUILD)
-    for index in reader.facts.get("indexes", []):
-        # Of an index whose table is not vacuumed yet it would count the dead entries as used.
-        if index["number"] in doomed and index["table_number"] not in busy and index["known_by"] == "estimated":
-            reader.measure(index)
-    return planner.plan_indexes(reader.facts, limits)
+        try:
+            jsonfile.write_json(FOLDER, _name(self._work, self._database), self._baselines)
+        except EnvironmentError as error:
+            return "its size could not be remembered: %s" % as_text(error)
+        return None
 
 
 def _unfit(server):
@@ -232,6 +226,10 @@ def _total(facts):
     found["index_bytes"] = sum(one["bytes"] or 0 for one in facts.get("indexes", []))
     found["dead_rows"] = sum(one["dead"] for one in facts.get("tables", []))
     return found
+
+
+def _failed(error):
+    return {"item": "", "status": upkeep.FAILED, "reason": as_text(error)}
 
 
 def _not_judged(database, reason):

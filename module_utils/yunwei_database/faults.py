@@ -14,6 +14,7 @@ class DatabaseError(Exception):
 
     def __init__(self, message):
         """Keep the text for people."""
+        message = as_text(message)
         Exception.__init__(self, native(message))
         self.message = message
 
@@ -33,6 +34,13 @@ class SqlError(DatabaseError):
         """Keep the code beside the text for people."""
         DatabaseError.__init__(self, message)
         self.code = code
+
+
+def as_text(said):
+    """Return a message, or that of a fault of any kind, as text: of the host's own ones Python 2 makes bytes."""
+    if isinstance(said, Exception):
+        said = said.message if isinstance(said, DatabaseError) else str(said)
+    return said.decode("utf-8", "replace") if isinstance(said, bytes) else said
 
 
 def native(text):

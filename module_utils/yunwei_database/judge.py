@@ -4,7 +4,7 @@ from __future__ import absolute_import, division, print_function
 
 __metaclass__ = type
 
-from .bloat import waste_percent
+from .bloat import is_wasteful, waste_percent
 
 HIGH, MEDIUM, LOW = "high", "medium", "low"
 # The server stops taking work some three million transactions before this many.
@@ -105,8 +105,7 @@ def _bloated(facts, limits):
     for one in facts.get("indexes", []):
         if one.get("wanted") is not None:
             percent = waste_percent(one["bytes"], one["wanted"])
-            waste = one["bytes"] - one["wanted"]
-            if percent >= limits["bloat_percent"] and waste >= limits["bloat_bytes"]:
+            if is_wasteful(one["bytes"], one["wanted"], limits):
                 figures = {"bytes": one["bytes"], "percent": percent, "known_by": one["known_by"]}
                 yield _finding("bloated_index", MEDIUM, one["name"], **figures)
 

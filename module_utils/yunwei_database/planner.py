@@ -4,7 +4,7 @@ from __future__ import absolute_import, division, print_function
 
 __metaclass__ = type
 
-from .bloat import waste_percent
+from .bloat import ESTIMATED, is_wasteful, waste_percent
 
 # In the order in which they are done: room first, then what is urgent, then what is only good.
 REMOVE, FREEZE, VACUUM, ANALYZE, REBUILD, LEAVE = "remove", "freeze", "vacuum", "analyze", "rebuild", "leave"
@@ -27,8 +27,8 @@ def plan_tables(facts, limits):
         facts: as `postgresql_facts.Reader.read_relations` returns them.
         limits: the limits of policy (`MaintenanceLimits`).
 
-    A step is {"do", "target": quoted name, "number", "table": quoted name, "kind", "why": text, "urgency": number,
-    "analyze": bool, "lock": text, "space": bytes that it needs meanwhile}.
+    A step is {"do", "target": quoted name, "number", "table": quoted name, "kind" and "table_kind" as in pg_class,
+    "why": text, "urgency": number, "analyze": bool, "lock": text, "space": bytes that it needs meanwhile}.
     """
     server = facts["server"]
     steps = [_table_step(table, server, limits) for table in facts.get("tables", [])]
@@ -36,13 +36,19 @@ def plan_tables(facts, limits):
 
 
 def plan_indexes(facts, limits):
-    """Return the steps for indexes: remove, rebuild; they also have "definition", "bytes" and "tablespace"."""
+    """Return the steps for indexes: remove, rebuild.
+
+    They also have "definition", "bytes" and "tablespace", and rebuilds "measure": whether to measure the waste first.
+    """
+    # Of an index whose table is not vacuumed yet the dead entries would be counted as used.
+    busy = set(step["number"] for step in plan_tables(facts, limits))
     kept = set(one["definition"] for one in facts.get("indexes", []) if one["valid"])
     steps = []
     for index in facts.get("indexes", []):
         step = _rebuild_step(index, facts["server"], limits) if index["valid"] else _leftover_step(index, kept)
         if step:
-            steps.append(step)
+            measure = index.get("known_by") == ESTIMATED and index["table_number"] not in busy
+            steps.append(dict(step, measure=measure))
     return _ordered(steps)
 
 
@@ -63,7 +69,7 @@ def _table_step(table, server, limits):
     do = FREEZE if freeze else VACUUM if dead else ANALYZE
     urgency = {FREEZE: age, VACUUM: table["dead"], ANALYZE: table["changed"]}[do]
     step = _step(do, table, table["name"], ", ".join(why), urgency)
-    step.update(kind=table["kind"], analyze=changed, before=_rows(table))
+    step.update(kind=table["kind"], table_kind=table["kind"], analyze=changed, before=_rows(table))
     return _hindered(step, table)
 
 
@@ -110,9 +116,9 @@ def _leftover_step(index, kept):
 def _rebuild_step(index, server, limits):
     if index.get("wanted") is None:
         return None
-    waste, percent = index["bytes"] - index["wanted"], waste_percent(index["bytes"], index["wanted"])
-    if percent < limits["bloat_percent"] or waste < limits["bloat_bytes"]:
+    if not is_wasteful(index["bytes"], index["wanted"], limits):
         return None
+    waste, percent = index["bytes"] - index["wanted"], waste_percent(index["bytes"], index["wanted"])
     step = _index_step(REBUILD, index, "%d %% of it are waste (%s)" % (percent, index["known_by"]), waste)
     step["space"] = index["wanted"] + limits["reserve_bytes"]
     if not server["rebuilds_online"] or index["exclusion"]:
@@ -126,8 +132,12 @@ def _rebuild_step(index, server, limits):
 def _index_step(do, index, why, urgency):
     step = _step(do, index, index["name"], why, urgency)
     tablespace = index["tablespace"]
-    step.update(table=index["table_name"], kind="i", definition=index["definition"], bytes=index["bytes"])
-    step.update(tablespace=tablespace, before={"bytes": index["bytes"], "wanted": index.get("wanted")})
+    step.update(table=index["table_name"], kind="i", table_kind=index["table_kind"], bytes=index["bytes"])
+    step.update(
+        definition=index["definition"],
+        tablespace=tablespace,
+        before={"bytes": index["bytes"], "wanted": index.get("wanted")},
+    )
     return step
 
 

@@ -11,10 +11,12 @@ import os
 
 from . import bloat
 from . import postgresql_sql as sql
-from .faults import NO_PRIVILEGE, SqlError
+from .faults import NO_PRIVILEGE, SqlError, as_text
 
 _STATEMENTS = "pg_stat_statements"
 _DEFAULT_TABLESPACE = 0
+# Stands among the tablespaces of a place for the write-ahead log.
+WAL = "wal"
 
 
 class Reader:
@@ -90,7 +92,11 @@ class Reader:
             reason = "before version 10 every sequence is a question of its own"
             self.facts["unknown"].append({"part": "sequences", "reason": reason})
             return
-        self._part("sequences", sql.SEQUENCES, ("schema", "sequence", "last", "largest"))
+        self._part("sequences", sql.SEQUENCES, ("schema", "sequence", "last", "largest", "may"))
+        blind = len([one for one in self.facts.get("sequences", []) if not one["may"]])
+        if blind:
+            reason = "%d sequences may not be read by the role: grant it SELECT" % blind
+            self.facts["unknown"].append({"part": "sequences", "reason": reason})
 
     def _read_statements(self):
         """Read the slowest statements, where the extension is there: evidence only, its absence is no fault."""
@@ -100,20 +106,31 @@ class Reader:
             self._part("statements", sql.STATEMENTS % words, ("id", "calls", "mean_ms", "total_ms"))
 
     def read_places(self):
-        """Read how much room the file systems have that tablespaces lie on; 0 stands for the database's own one."""
+        """Read how much room tablespaces and the log have; 0 stands for the database's own tablespace."""
         server = self.facts["server"]
         if not server["data_directory"]:
             reason = "the role may not see data_directory: grant it pg_read_all_settings (pg_monitor)"
             self.facts["unknown"].append({"part": "places", "reason": reason})
             return self.facts
-        places = []
+        self.facts["places"] = []
         for number, location in self._session.rows(sql.TABLESPACES):
-            folder = location or server["data_directory"]
-            places.append(dict(_space(folder), tablespaces=[number]))
-            if number == server["tablespace"]:
-                places[-1]["tablespaces"].append(_DEFAULT_TABLESPACE)
-        self.facts["places"] = places
+            own = [_DEFAULT_TABLESPACE] if number == server["tablespace"] else []
+            self._add_place(location or server["data_directory"], [number] + own)
+        self._add_place(os.path.join(server["data_directory"], sql.wal_folder(self._number)), [WAL])
         return self.facts
+
+    def _add_place(self, folder, uses):
+        """Add how much room a folder has, or what it is used for to those on the same file system if it is the log."""
+        places = self.facts["places"]
+        try:
+            same = [one for one in places if uses == [WAL] and _device(one["place"]) == _device(folder)]
+            if not same:
+                places.append(dict(_space(folder), tablespaces=uses))
+        except EnvironmentError as error:
+            self.facts["unknown"].append({"part": "places", "reason": as_text(error)})
+            return
+        for one in same:
+            one["tablespaces"] += uses
 
     def _weigh(self, baselines):
         """Add to every B-tree that is large enough what it would take if it were just built.
@@ -126,9 +143,10 @@ class Reader:
         tables = dict((one["number"], one) for one in self.facts.get("tables", []))
         for index in large:
             index["wanted"] = None
-            if index["definition"] in baselines:
+            counted = entries(index, tables)
+            if index["definition"] in baselines and counted is not None:
                 then = baselines[index["definition"]]
-                index.update(wanted=bloat.remembered(entries(index, tables), *then), known_by="remembered")
+                index.update(wanted=bloat.remembered(counted, *then), known_by=bloat.REMEMBERED)
         unknown = [one for one in large if one["wanted"] is None]
         try:
             widths = self._widths(unknown)
@@ -149,37 +167,29 @@ class Reader:
         return dict((row[0], row[1:]) for row in self._session.rows(sql.WIDTHS % {"numbers": numbers}))
 
     def _estimate(self, index, widths, tables):
-        if widths and widths[2] == widths[3]:
+        counted = entries(index, tables)
+        if widths and widths[2] == widths[3] and counted is not None:
             width, nulls, _found, _columns, fill = widths
             block = self.facts["server"]["block_bytes"]
-            wanted = bloat.estimate(entries(index, tables), float(width), float(nulls), fill, block)
-            index.update(wanted=wanted, known_by="estimated")
-
-    def measure(self, index):
-        """Replace what is supposed of an index by what pgstatindex measures; reads all of it.
-
-        It counts entries of dead rows as used, so it says nothing before a vacuum. Leaves the index as it is where the
-        extension is missing or the role may not use it.
-        """
-        schema = self.extension("pgstattuple")
-        if not schema:
-            return
-        try:
-            row = self._session.rows(sql.MEASURED % {"schema": schema, "number": index["number"]})[0]
-        except SqlError:
-            return
-        keys = ("bytes", "density", "leaves", "empty", "deleted")
-        found = dict(zip(keys, row))  # noqa: B905 unknown to Python 2
-        found["density"] = None if found["density"] in (None, "NaN") else float(found["density"])
-        wanted = bloat.measured(found, self.facts["server"]["block_bytes"])
-        index.update(bytes=found["bytes"], wanted=wanted, known_by="measured")
+            wanted = bloat.estimate(counted, float(width), float(nulls), fill, block)
+            index.update(wanted=wanted, known_by=bloat.ESTIMATED)
 
 
 def entries(index, tables):
-    """Return how many entries an index has: the table's rows where they have become fewer since the last vacuum."""
-    live = (tables.get(index["table_number"]) or {}).get("live") or 0
-    known = max(0, index["tuples"])
-    return min(known, live) if live else known
+    """Return how many entries an index has: the table's rows where they have become fewer since the last vacuum.
+
+    None where nobody has counted. After a crash or a reset the server counts a table's rows from none; only a vacuum or
+    an analyze since then has counted them all.
+    """
+    table = tables.get(index["table_number"]) or {}
+    live = table["live"] if _is_counted(table) else 0
+    if index["tuples"] < 0:
+        return live or None
+    return min(index["tuples"], live) if live else index["tuples"]
+
+
+def _is_counted(table):
+    return table.get("vacuumed") is not None or table.get("analyzed") is not None
 
 
 def _is_analyzed(index, tables):
@@ -189,6 +199,10 @@ def _is_analyzed(index, tables):
 
 def _can_be_weighed(index, least):
     return index["method"] == "btree" and index["valid"] and (index["bytes"] or 0) >= least
+
+
+def _device(folder):
+    return os.stat(folder).st_dev
 
 
 def _space(folder):

@@ -99,7 +99,7 @@ SELECT json_build_array(c.oid::bigint, n.nspname, c.relname, quote_ident(n.nspna
  pg_stat_get_numscans(c.oid), md5(concat_ws(' ', i.indrelid, c.relam, i.indkey, i.indclass, i.indcollation, i.indoption,
   regexp_replace(i.indexprs::text, ':location -?[0-9]+', '', 'g'), 'where',
   regexp_replace(i.indpred::text, ':location -?[0-9]+', '', 'g'), i.indisunique, c.reloptions)),
- %(may)s, c.reltablespace::bigint, t.reltablespace::bigint)
+ %(may)s, c.reltablespace::bigint, t.reltablespace::bigint, t.relkind)
 FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_class t ON t.oid = i.indrelid
 JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_am m ON m.oid = c.relam
 WHERE c.relkind = 'i' AND t.relkind IN ('r', 'm') AND t.relpersistence <> 't' AND c.relpersistence <> 't'
@@ -108,6 +108,7 @@ WHERE c.relkind = 'i' AND t.relkind IN ('r', 'm') AND t.relpersistence <> 't' AN
 INDEX_KEYS = (
     "number", "schema", "index", "name", "table_number", "table_name", "method", "valid", "unique", "primary",
     "exclusion", "constraint", "tuples", "bytes", "scans", "definition", "may", "tablespace", "table_tablespace",
+    "table_kind",
 )  # fmt: skip
 
 # Who may vacuum a table and rebuild its indexes: its owner, and since version 17 whoever was granted MAINTAIN.
@@ -133,13 +134,15 @@ WHERE i.indexrelid = ANY ('{%(numbers)s}'::oid[]);
 
 # leaf_density is that of the leaf pages that are in use; deleted and empty pages are what the rest wastes.
 MEASURED = """
-SELECT json_build_array(index_size, avg_leaf_density, leaf_pages, empty_pages, deleted_pages)
-FROM %(schema)s.pgstatindex(%(number)d::regclass);
+SELECT json_build_array(s.index_size, s.avg_leaf_density, s.leaf_pages, s.empty_pages, s.deleted_pages,
+ c.reltuples::bigint)
+FROM pg_class c, %(schema)s.pgstatindex(%(number)d::regclass) s WHERE c.oid = %(number)d;
 """
+MEASURED_KEYS = ("bytes", "density", "leaves", "empty", "deleted", "tuples")
 
 SEQUENCES = """
 SELECT json_build_array(s.schemaname, s.sequencename, s.last_value,
- least(s.max_value, coalesce(o.largest, s.max_value)))
+ least(s.max_value, coalesce(o.largest, s.max_value)), has_sequence_privilege(c.oid, 'SELECT, USAGE'))
 FROM pg_sequences s JOIN pg_namespace n ON n.nspname = s.schemaname
 JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = s.sequencename
 LEFT JOIN LATERAL (SELECT min(CASE a.atttypid WHEN 'int2'::regtype THEN 32767 WHEN 'int4'::regtype THEN 2147483647
@@ -203,6 +206,11 @@ def may(version_number, owner, table):
 def standby_words(version_number):
     """Return the names of functions and columns that were renamed in version 10."""
     return STANDBY_WORDS_10 if version_number >= 100000 else STANDBY_WORDS_9
+
+
+def wal_folder(version_number):
+    """Return the name of the write-ahead log's folder, which was renamed in version 10."""
+    return "pg_wal" if version_number >= 100000 else "pg_xlog"
 
 
 def statement_words(version_number):

@@ -8,12 +8,17 @@ from __future__ import absolute_import, division, print_function
 
 __metaclass__ = type
 
+from . import bloat
+from . import postgresql_sql as sql
 from .faults import CANCELED, LOCK_NOT_AVAILABLE, NO_PRIVILEGE, PostponedError, SqlError
 from .planner import ANALYZE, FREEZE, REBUILD, REMOVE
+from .postgresql_facts import WAL
 
 _UNDEFINED = ("42883", "42P01", "42704")
 _TRY_EVERY_SECONDS = 0.25
 _WATCH_EVERY_SECONDS = 0.5
+# A materialized view, and how long at most somebody can stand behind us in the queue of its lock.
+_VIEW, _BRIEFLY = "m", "SET LOCAL lock_timeout = '1ms';\n"
 
 _WAITING = """
 SELECT json_build_array(count(*)) FROM (SELECT DISTINCT pid FROM pg_locks WHERE NOT granted) l
@@ -51,7 +56,7 @@ class Hands:
         reader: a `postgresql_facts.Reader` over the second.
         limits: the limits of policy (`MaintenanceLimits`).
         clock: an `upkeep.Clock`.
-        remember: called with (definition, bytes, tuples) after a rebuild.
+        remember: called with (definition, bytes, tuples) after a rebuild or a measurement; returns why it could not.
     """
 
     def __init__(self, sessions, reader, limits, clock, remember):
@@ -79,10 +84,11 @@ class Hands:
         """Do a step within `seconds`; return {"after": figures}; raises PostponedError, SqlError, SessionError."""
         if step["do"] == REMOVE:
             return self._remove(step)
+        end = self._clock.now() + seconds
         if step["do"] == REBUILD:
-            return self._rebuild(step, seconds)
+            return self._rebuild(step, end)
         self._try_lock(step)
-        self._statement(_table_statement(step, self._version), seconds, self._limits["lock_wait_seconds"])
+        self._statement(_table_statement(step, self._version), end, self._limits["lock_wait_seconds"])
         return {"after": self._table_now(step)}
 
     def _table_now(self, step):
@@ -98,30 +104,58 @@ class Hands:
                 return found
             self._clock.sleep(_TRY_EVERY_SECONDS)
 
-    def _rebuild(self, step, seconds):
+    def _rebuild(self, step, end):
         self._demand_room(step)
         self._demand_no_old_transaction()
         self._try_lock(step)
+        spared = self._measure(step, end) if step["measure"] else None
+        if spared:
+            return spared
         # It waits for transactions that are open, holding nothing that reading or writing needs.
         patience = self._limits["transaction_seconds"]
         try:
-            self._statement("REINDEX INDEX CONCURRENTLY %s;" % step["target"], seconds, patience)
+            self._statement("REINDEX INDEX CONCURRENTLY %s;" % step["target"], end, patience)
         except (PostponedError, SqlError) as error:
             raise type(error)(*_with_leftovers(error, self._remove_leftovers(step)))
         rows = self._session.rows(_INDEX_NOW % _literal(step["target"]))
         if not rows or not rows[0][1]:
             raise SqlError("XX000", "the index is gone, or not valid, after it was rebuilt")
         number, _valid, tuples, size = rows[0]
-        self._remember(step["definition"], size, tuples)
-        return {"after": {"bytes": size}, "amcheck": self._check_index(number, seconds)}
+        came = {"reason": _why(step, self._remember(step["definition"], size, tuples)), "after": {"bytes": size}}
+        return dict(came, amcheck=self._check_index(number, end))
 
-    def _check_index(self, number, seconds):
+    def _measure(self, step, end):
+        """Measure by pgstatindex, which reads the whole index, what is only estimated; remember it.
+
+        Return what came of the step where it is not needed; None where it is, or where nothing can measure.
+        """
+        schema = self._reader.extension("pgstattuple")
+        if not schema:
+            return None
+        question = sql.MEASURED % {"schema": schema, "number": step["number"]}
+        try:
+            rows = self._statement(question, end, self._limits["lock_wait_seconds"])
+        except SqlError:
+            rows = []  # the role may not use it
+        if not rows:
+            return None
+        found = dict(zip(sql.MEASURED_KEYS, rows[0]))  # noqa: B905 unknown to Python 2
+        wanted = bloat.measured(found, self._reader.facts["server"]["block_bytes"])
+        if bloat.is_wasteful(found["bytes"], wanted, self._limits):
+            return None
+        forgotten = None
+        if found["tuples"] > 0:
+            forgotten = self._remember(step["definition"], wanted, found["tuples"])
+        measured = "it stays: %d %% are measured" % bloat.waste_percent(found["bytes"], wanted)
+        return {"status": "left", "reason": _why(step, measured, forgotten)}
+
+    def _check_index(self, number, end):
         """Return `passed`, or why amcheck could not judge; raises SqlError where it finds the index damaged."""
         schema = self._reader.extension("amcheck")
         if not schema:
             return "could not judge: the extension amcheck is not installed"
         try:
-            self._statement(_CHECK_INDEX % (schema, number), seconds, self._limits["lock_wait_seconds"])
+            self._statement(_CHECK_INDEX % (schema, number), end, self._limits["lock_wait_seconds"])
         except PostponedError as error:
             return "could not judge: %s" % error.message
         except SqlError as error:
@@ -133,26 +167,30 @@ class Hands:
     def _remove(self, step):
         """Drop a leftover, by its number, under a lock that nobody has to wait behind."""
         try:
-            there = self._drop(step["target"], step["number"], step["table"])
+            there = self._drop(step["target"], step["number"], step["table"], step["table_kind"])
         except SqlError as error:
             if error.code != NO_PRIVILEGE:
                 raise
-            return {"status": "left", "reason": "%s; only its owner may drop it" % step["why"]}
+            return {"status": "left", "reason": _why(step, "only its owner may drop it")}
         if not there:
-            return {"status": "left", "reason": "%s; it is gone, or valid by now" % step["why"]}
+            return {"status": "left", "reason": _why(step, "it is gone, or valid by now")}
         return {"after": {"bytes": 0}}
 
-    def _drop(self, target, number, table):
+    def _drop(self, target, number, table, table_kind):
         """Return whether the index was there, invalid, and is gone; raises PostponedError for a lock that is taken."""
-        self._try_until("LOCK TABLE %s IN ACCESS EXCLUSIVE MODE NOWAIT;" % table, table, keep=True)
+        drop = "DROP INDEX IF EXISTS %s;" % target
+        # A materialized view cannot be locked by name: the drop itself takes the lock, or gives up at once.
+        lock = _BRIEFLY + drop if table_kind == _VIEW else "LOCK TABLE %s IN ACCESS EXCLUSIVE MODE NOWAIT;" % table
+        self._try_until(lock, table, keep=True)
         try:
-            there = bool(self._session.rows(_STILL_INVALID % (number, _literal(target))))
-            if there:
-                self._session.rows("DROP INDEX %s;" % target)
+            # Asked of the other session: it sees the index as it was before the drop, and the lock keeps it so.
+            there = bool(self._watch.rows(_STILL_INVALID % (number, _literal(target))))
+            if there and table_kind != _VIEW:
+                self._session.rows(drop)
         except SqlError:
             self._session.rows("ROLLBACK;")
             raise
-        self._session.rows("COMMIT;")
+        self._session.rows("COMMIT;" if there else "ROLLBACK;")
         return there
 
     def _remove_leftovers(self, step):
@@ -163,20 +201,24 @@ class Hands:
             if index["valid"] or index["constraint"] or index["definition"] != step["definition"]:
                 continue
             try:
-                self._drop(index["name"], index["number"], index["table_name"])
+                self._drop(index["name"], index["number"], index["table_name"], index["table_kind"])
             except (PostponedError, SqlError) as error:
                 stays.append("%s stays until the next run: %s" % (index["name"], error.message))
         return stays
 
     def _demand_room(self, step):
+        """See that there is room for the new index, and on the log's file system for as much: it is logged as well."""
         self._reader.facts.pop("places", None)
-        facts = self._reader.read_places()
-        room = [one for one in facts.get("places", []) if step["tablespace"] in one["tablespaces"]]
-        if not room:
-            raise PostponedError("how much room its file system has could not be judged")
-        if room[0]["free"] < step["space"]:
-            what = (step["space"], room[0]["place"], room[0]["free"])
-            raise PostponedError("it needs %d bytes of room on %s, where %d are free" % what)
+        uses = (step["tablespace"], WAL)
+        places = [one for one in self._reader.read_places().get("places", []) if set(uses) & set(one["tablespaces"])]
+        if not all([one for one in places if use in one["tablespaces"]] for use in uses):
+            raise PostponedError("how much room its file systems have could not be judged")
+        for place in places:
+            both = set(uses) <= set(place["tablespaces"])
+            needed = step["space"] + (step["before"]["wanted"] if both else 0)
+            if place["free"] < needed:
+                what = (needed, place["place"], place["free"])
+                raise PostponedError("it needs %d bytes of room on %s, where %d are free" % what)
 
     def _demand_no_old_transaction(self):
         oldest = self._watch.rows(_OLDEST)
@@ -185,7 +227,7 @@ class Hands:
 
     def _try_lock(self, step):
         """See that the lock of the table can be had at once; a materialized view cannot be locked by name."""
-        if step["kind"] != "m":
+        if step["table_kind"] != _VIEW:
             self._try_until("LOCK TABLE %s IN SHARE UPDATE EXCLUSIVE MODE NOWAIT;" % step["table"], step["table"])
 
     def _try_until(self, statement, table, keep=False):
@@ -208,13 +250,16 @@ class Hands:
                 raise PostponedError("a session has kept a lock of %s for %d seconds" % (table, seconds))
             self._clock.sleep(_TRY_EVERY_SECONDS)
 
-    def _statement(self, text, seconds, lock_seconds):
-        """Run a statement; raises PostponedError when it gave way to somebody or ran out of time."""
-        self._session.rows("SET statement_timeout = '%ds';" % max(1, int(seconds)))
+    def _statement(self, text, end, lock_seconds):
+        """Return the rows of a statement that `end`s by our clock; raises PostponedError if it gives way or lasts."""
+        seconds = int(end - self._clock.now() + 0.5)
+        if seconds < 1:
+            raise PostponedError("what came before it took all its time")
+        self._session.rows("SET statement_timeout = '%ds';" % seconds)
         self._session.rows("SET lock_timeout = '%ds';" % lock_seconds)
         yielding = Yielding(self._session.process_id, self._watch, self._clock, self._limits["yield_seconds"])
         try:
-            self._session.rows(text, yielding.look, _WATCH_EVERY_SECONDS)
+            return self._session.rows(text, yielding.look, _WATCH_EVERY_SECONDS)
         except SqlError as error:
             if error.code == LOCK_NOT_AVAILABLE:
                 raise PostponedError("it waited for a lock for %d seconds" % lock_seconds)
@@ -255,6 +300,10 @@ def _table_statement(step, version):
     # To give the end of the file back it would have to lock readers out, also those of a standby.
     options += ["TRUNCATE false"] if version >= 120000 else []
     return "VACUUM %s%s;" % ("(%s) " % ", ".join(options) if options else "", step["target"])
+
+
+def _why(step, *more):
+    return "; ".join([step["why"]] + [words for words in more if words])
 
 
 def _literal(text):

@@ -16,7 +16,7 @@ import select
 import signal
 import subprocess
 
-from .faults import SessionError, SqlError
+from .faults import SessionError, SqlError, as_text
 
 _DEATH_SIGNAL = 1
 _ERROR = re.compile(r"\A\S+?:\s+([0-9A-Z]{5}): (.*)\Z")
@@ -190,7 +190,7 @@ def _start(command, account, environment):
     except KeyError:
         raise SessionError("account %s does not exist on this host: correct os_user in the policy" % account)
     except Exception as error:  # OSError, or whatever the version at hand makes of an error before exec
-        raise SessionError("%s cannot be started as %s: %s" % (command[0], account, error))
+        raise SessionError("%s cannot be started as %s: %s" % (command[0], account, as_text(error)))
 
 
 def _become(account):

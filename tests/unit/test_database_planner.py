@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from yunwei_database import bloat, planner
+from yunwei_database import bloat, planner, postgresql_facts
 
 from tests.postgres import MAINTENANCE as LIMITS
 
@@ -19,9 +19,9 @@ def table(name: str = "public.t", **changes: Any) -> dict[str, Any]:
 
 
 def index(name: str = "public.i", **changes: Any) -> dict[str, Any]:
-    plain = {"number": 2, "name": name, "table_name": "public.t", "valid": True, "exclusion": False,
-             "constraint": False, "definition": name, "may": True, "tablespace": 0, "bytes": 10**8,
-             "wanted": 10**8, "known_by": "estimated"}  # fmt: skip
+    plain = {"number": 2, "name": name, "table_number": 1, "table_name": "public.t", "table_kind": "r",
+             "valid": True, "exclusion": False, "constraint": False, "definition": name, "may": True,
+             "tablespace": 0, "bytes": 10**8, "wanted": 10**8, "known_by": "estimated"}  # fmt: skip
     return {**plain, **changes}
 
 
@@ -92,6 +92,15 @@ def test_an_index_is_rebuilt_where_it_is_mostly_waste(changes, do):
     assert [step["do"] for step in of_indexes(index(**changes))] == ([do] if do else [])
 
 
+@pytest.mark.parametrize(
+    ("changes", "dead", "measure"),
+    [({}, 0, True), ({"known_by": "remembered"}, 0, False), ({}, 50_000, False), ({"table_number": 7}, 50_000, True)],
+)
+def test_an_estimate_is_measured_first_unless_dead_rows_would_count_as_used(changes, dead, measure):
+    facts = {"server": SERVER, "tables": [table(dead=dead)], "indexes": [index(wanted=10**7, **changes)]}
+    assert [step["measure"] for step in planner.plan_indexes(facts, LIMITS)] == [measure]
+
+
 def test_before_version_12_nothing_is_rebuilt():
     (step,) = of_indexes(index(wanted=1), rebuilds_online=False)
     assert step["do"] == "leave"
@@ -127,6 +136,24 @@ def test_waste_is_never_below_nothing():
     assert bloat.waste_percent(100, 200) == 0
     assert bloat.waste_percent(0, 0) == 0
     assert bloat.waste_percent(200, 50) == 75
+
+
+@pytest.mark.parametrize(
+    ("tuples", "seen", "entries"),
+    [
+        (1000, {"live": 10, "analyzed": 1}, 10),
+        (1000, {"live": 10, "vacuumed": 1}, 10),
+        (7, {"live": 1000, "analyzed": 1}, 7),
+        (1000, {"live": 0, "analyzed": 1}, 1000),
+        (1000, {"live": 10}, 1000),
+        (-1, {"live": 10, "analyzed": 1}, 10),
+        (-1, {"live": 10}, None),
+        (1000, None, 1000),
+    ],
+)
+def test_rows_count_for_an_index_only_where_all_of_them_were_counted(tuples, seen, entries):
+    tables = {1: {"vacuumed": None, "analyzed": None, **seen}} if seen else {}
+    assert postgresql_facts.entries({"table_number": 1, "tuples": tuples}, tables) == entries
 
 
 def test_what_was_remembered_grows_and_shrinks_with_the_rows():

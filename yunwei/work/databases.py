@@ -33,7 +33,6 @@ def maintain_databases_work(policy: Policy, system_id: str, now: datetime) -> Da
         "system": system.id,
         "databases": databases_by_host(system),
         "limits": {name: value for name, value in rules.model_dump().items() if name != "anytime"},
-        "time": utc(now),
         "until": utc(until) if until else None,
         "closed": closed,
     }

@@ -245,10 +245,8 @@ class DatabaseMaintenanceWork(TypedDict):
     """By host."""
     limits: dict[str, int]
     """The limits of policy, by name."""
-    time: str
-    """The controller's time when the gate opened."""
     until: str | None
-    """When the window closes, by the same clock; None where none is open."""
+    """When the window closes, by the controller's clock; None where none is open."""
     closed: str | None
     """Why none is open, and when the next one is."""
 
