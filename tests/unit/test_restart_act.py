@@ -122,6 +122,28 @@ class TestGoingDown:
             act.restart(host, WORK, PERMIT)
         assert (downs, record.pending()) == ([], None)
 
+    def test_a_host_that_a_dead_run_drained_and_that_may_not_go_now_is_drained_no_more(self, host, downs):
+        act.restart(host, WORK, PERMIT)
+        host.process(60, "pg_dump")
+        with pytest.raises(RefusedByPolicyError, match="busy:backup:pg_dump"):
+            act.restart(host, WORK, PERMIT)
+        assert (len(downs), commands(host), record.pending()) == (1, ["drain", "undrain"], None)
+
+    def test_a_drain_can_be_taken_back_without_a_restart(self, host, downs):
+        act.restart(host, WORK, PERMIT)
+        summary, changed = act.take_back(host, WORK, PERMIT)
+        assert (summary["items"][0]["status"], changed) == ("taken back", True)
+        assert (commands(host), record.pending(), len(downs)) == (["drain", "undrain"], None, 1)
+        assert act.take_back(host, WORK, PERMIT) == ({"items": []}, False)
+
+    def test_a_restart_that_is_not_proven_is_neither_forgotten_nor_undrained(self, host, downs):
+        act.restart(host, WORK, PERMIT)
+        host.plant("/proc/1/stat", "1 (systemd) S 0 1 1 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 777 0\n")
+        with pytest.raises(RefusedByPolicyError, match="not proven yet"):
+            act.restart(host, WORK, {**PERMIT, "run_id": "r-2"})
+        assert act.take_back(host, WORK, PERMIT) == ({"items": []}, False)
+        assert (commands(host), record.pending()["run_id"]) == (["drain"], "r-1")
+
     def test_a_drained_host_that_did_not_go_down_needs_its_restart_still(self, host, downs):
         act.restart(host, WORK, PERMIT)
         found = look.look(host, WORK)
