@@ -10,7 +10,7 @@ import os
 import time
 
 from . import busy, database, look, processes, record, storage, units
-from .hosttools import clock, commands, faults, frames, hostlock, server_errors
+from .hosttools import clock, commands, detached, faults, frames, hostlock, server_errors
 
 # How long the process that takes the host down waits for the module's answer to be on its way.
 _ANSWER_SECONDS = 60
@@ -130,27 +130,13 @@ def _give_back(host, work):
 def _go_down(host, permit):
     """Start the shutdown from a process of its own that keeps the host's locks until the end."""
     module = os.getpid()
-    child = os.fork()
-    if child:
-        os.waitpid(child, 0)
-        return
-    try:
-        os.setsid()
-        if os.fork():
-            os._exit(0)
-        _detach()
+
+    def go():
         _wait_for_end_of(module)
         host.run(["shutdown", "-r", "now", "yunwei: run %s" % permit["run_id"]], seconds=_HOLD_SECONDS)
         time.sleep(_HOLD_SECONDS)
-    finally:
-        os._exit(0)
 
-
-def _detach():
-    """Let go of the connection: the locks' descriptors alone stay open."""
-    nothing = os.open(os.devnull, os.O_RDWR)
-    for number in (0, 1, 2):
-        os.dup2(nothing, number)
+    detached.run_detached(go)
 
 
 def _wait_for_end_of(pid):

@@ -5,13 +5,14 @@ from __future__ import annotations
 import fcntl
 import http.server
 import json
+import os
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from yunwei_host import fence, hostlock
+from yunwei_host import detached, fence, hostlock
 from yunwei_host.faults import FaultError, RefusedByPolicyError
 from yunwei_restart import act, busy, database, look, prove, record
 
@@ -236,3 +237,18 @@ def test_a_damaged_record_is_told_and_not_taken_for_none(host):
     (Path(record.FOLDER) / "pending.json").write_text(json.dumps([1]))
     with pytest.raises(FaultError, match="not the JSON that was written"):
         look.pending_state(host)
+
+
+def test_what_goes_on_alone_keeps_the_lock_until_it_ends(host):
+    """It is let go by a pipe that it keeps open, as it keeps the lock."""
+    waiting, go = os.pipe()
+    ended, ends = os.pipe()
+    with hostlock.HostLock("shop", PERMIT):
+        detached.run_detached(lambda: os.read(waiting, 1))
+        os.close(ends)
+    assert _is_locked("shop")
+    os.write(go, b"x")
+    assert os.read(ended, 1) == b"", "it has ended"
+    assert not _is_locked("shop")
+    for descriptor in (waiting, go, ended):
+        os.close(descriptor)
