@@ -20,6 +20,7 @@ description:
 options:
   permit: {description: "What the gate issued.", type: dict, required: true}
   work: {description: "The unit of work of one host (HostRestartWork).", type: dict, required: true}
+  take_back: {description: "Undrain a host that did not go down, and go no further.", type: bool, default: false}
 attributes:
   check_mode: {support: full, description: "Does nothing; restart_facts says what stands against it."}
 author: ["yunwei contributors (@yunwei)"]
@@ -28,7 +29,7 @@ EXAMPLES = r"""
 - name: Restart
   host_restart:
     permit: "{{ permit }}"
-    work: "{{ work.mediation.hosts[inventory_hostname] }}"
+    work: "{{ work.mediation }}"
 """
 RETURN = r"""
 yunwei: {description: "Why the host was restarted.", type: dict, returned: always}
@@ -37,13 +38,14 @@ yunwei: {description: "Why the host was restarted.", type: dict, returned: alway
 
 def main():
     """Run."""
-    module = AnsibleModule(argument_spec=acting.PERMIT_AND_WORK, supports_check_mode=True)
+    spec = dict(acting.PERMIT_AND_WORK, take_back={"type": "bool", "default": False})
+    module = AnsibleModule(argument_spec=spec, supports_check_mode=True)
 
     def restart(work, permit, _secrets, check):
         if check:
             return {"items": []}, False
         acting.demand_systems(work["systems"], permit)
-        return act.restart(Host(), work, permit)
+        return (act.take_back if module.params["take_back"] else act.restart)(Host(), work, permit)
 
     acting.act(module, ["restart-servers"], restart)
 

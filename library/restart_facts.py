@@ -29,7 +29,7 @@ EXAMPLES = r"""
 - name: Find what needs a restart
   restart_facts:
     permit: "{{ permit }}"
-    work: "{{ work.mediation.hosts[inventory_hostname] }}"
+    work: "{{ work.mediation }}"
 """
 RETURN = r"""
 yunwei: {description: "Needs, findings as items, age of process 1.", type: dict, returned: always}

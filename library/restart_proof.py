@@ -28,7 +28,7 @@ EXAMPLES = r"""
 - name: Prove the restart
   restart_proof:
     permit: "{{ permit }}"
-    work: "{{ work.mediation.hosts[inventory_hostname] }}"
+    work: "{{ work.mediation }}"
 """
 RETURN = r"""
 yunwei: {description: "What is missing, with the journal's last lines.", type: dict, returned: always}

@@ -12,7 +12,7 @@ from yunwei.paths import content_root
 
 FILES = content_root() / "roles" / "miyun_site" / "files"
 GATE = "/usr/libexec/yunwei/repository_gate.py"
-_MOVED = ("/var/lib", "/usr/libexec/yunwei", "/etc/yunwei/site_", "/run/lock", "/etc/ssh/ssh_host_")
+_MOVED = ("/var/lib", "/usr/libexec/yunwei", "/etc/yunwei/site_", "/run/yunwei-locks", "/etc/ssh/ssh_host_")
 
 
 class SiteTree:
@@ -20,7 +20,7 @@ class SiteTree:
 
     def __init__(self, folder: Path, programs: tuple[str, ...]) -> None:
         self.folder = folder
-        for name in ("var/lib", "usr/libexec/yunwei", "etc/yunwei/site_rules", "etc/ssh", "run/lock", "srv"):
+        for name in ("var/lib", "usr/libexec/yunwei", "etc/yunwei/site_rules", "etc/ssh", "run/yunwei-locks", "srv"):
             (folder / name).mkdir(parents=True)
         for name in programs:
             shutil.copy(FILES / name, folder / "usr/libexec/yunwei" / name)

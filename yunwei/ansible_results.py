@@ -36,12 +36,18 @@ class PermittedAction(ActionBase):  # type: ignore[misc]
         """Return the module's result, or fail with a line that begins with REFUSED."""
         result: dict[str, Any] = super().run(tmp, task_vars)
         variables = task_vars or {}
+        host = str(variables["inventory_hostname"])
         try:
-            self._demand_permit(str(variables["inventory_hostname"]))
+            self._demand_permit(host)
+            arguments = self._arguments_for(host)
         except YunweiError as error:
             return refused(result, str(error), error.exit_code)
-        result.update(self._execute_module(task_vars=variables))
+        result.update(self._execute_module(module_args=arguments, task_vars=variables))
         return result
+
+    def _arguments_for(self, host: str) -> dict[str, Any]:
+        """Return what the module is called with: what the task was, where a plugin hands no part of it on."""
+        return dict(self._task.args)
 
     def _demand_permit(self, host: str) -> None:
         permit = self._task.args.get("permit")

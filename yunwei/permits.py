@@ -70,14 +70,6 @@ def require_current(permit: Mapping[str, Any]) -> None:
         raise RefusedError(f"the permit of run {permit['run_id']} was valid until {permit['expires']}: start anew")
 
 
-def require_for_host(permit: Mapping[str, Any], host: str, session: Session) -> None:
-    """Raise `RefusedError` unless this run's gate issued the permit for the host (its inventory name), and lately."""
-    require_issued(permit, session)
-    require_current(permit)
-    if host not in permit["hosts"]:
-        raise RefusedError(f"the permit of run {session.run_id} is not for {host}: start its playbook for this host")
-
-
 def require_permitted(args: Mapping[str, Any], host: str, session: Session) -> None:
     """Raise `RefusedError` unless an acting module may act: asked on the controller before every call of one.
 
@@ -87,13 +79,30 @@ def require_permitted(args: Mapping[str, Any], host: str, session: Session) -> N
         host: the inventory's name of the host that the task is for.
         session: the open run.
     """
+    require_handed_on(args, host, session)
+    require_current(args["permit"])
+
+
+def require_handed_on(args: Mapping[str, Any], host: str, session: Session) -> None:
+    """Raise `RefusedError` unless permit and work are the gate's for the host, however long ago they were issued.
+
+    By itself it is for what must not be left undone because the run took long, such as a proof.
+    """
     permit, unit = args.get("permit"), args.get("work")
     if not isinstance(permit, Mapping) or not isinstance(unit, Mapping):
         raise RefusedError("no permit or no work: start this through its playbook, whose gate issues both")
-    require_for_host(permit, host, session)
+    require_issued(permit, session)
+    if host not in permit["hosts"]:
+        raise RefusedError(f"the permit of run {session.run_id} is not for {host}: start its playbook for this host")
+    require_work(permit, unit, session)
+
+
+def require_work(permit: Mapping[str, Any], unit: Mapping[str, Any], session: Session) -> None:
+    """Raise `RefusedError` unless a unit of work is what the gate gave out with the permit for its system."""
     if permit["work"].get(unit.get("system")) != digest(unit):
         raise RefusedError(
-            f"the work for {host} is not what the gate of run {session.run_id} gave out: hand it on whole"
+            f"this work for system {unit.get('system')} is not what the gate of run {session.run_id} gave out: "
+            f"hand it on whole"
         )
 
 

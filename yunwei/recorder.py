@@ -22,16 +22,28 @@ class Verdict:
     reason: str | None = None
 
 
+@dataclass(frozen=True)
+class Answer:
+    """What the module or action plugin `action` said on one host."""
+
+    action: str
+    host: str
+    status: str
+    summary: Mapping[str, Any]
+
+
 @dataclass
 class Recorder:
     """Collects results as they come; `body` is what goes into the ledger.
 
+    `answers` are what was said, in order: later steps of a run believe these, not the play's variables.
     `forged` names the results of modules that acted with a lock number which the gate did not give.
     """
 
     tasks: list[dict[str, Any]] = field(default_factory=list)
     hosts: dict[str, dict[str, int]] = field(default_factory=dict)
     forged: list[str] = field(default_factory=list)
+    answers: list[Answer] = field(default_factory=list)
 
     def add(self, host: str, task: str, status: str, summary: Any = None, *, loop: bool = False) -> None:
         """Keep one result.

@@ -8,20 +8,23 @@ import errno
 import fcntl
 import json
 import os
+import stat
 
 from .clock import stamp
-from .faults import RefusedByPolicyError
+from .faults import FaultError, RefusedByPolicyError
 from .fence import demand_newest
 from .frames import clean_text
 
-FOLDER = "/run/lock"
+# Not in /run/lock: there everybody may make files, and whoever can open a lock's file can hold it.
+FOLDER = "/run/yunwei-locks"
 
 
 class HostLock:
-    """Holds `/run/lock/yunwei-<system>.lock` for as long as the with block lasts.
+    """Holds `/run/yunwei-locks/yunwei-<system>.lock` for as long as the with block lasts.
 
     The kernel gives the lock back when the process ends, however it ends. Raises RefusedByPolicyError naming the
-    holder when another process has it, or naming the run that has overtaken this one (see `fence`).
+    holder when another process has it, or naming the run that has overtaken this one (see `fence`); FaultError where
+    somebody else than root could hold it.
     """
 
     def __init__(self, system, permit, folder=None, numbered=True):
@@ -29,7 +32,8 @@ class HostLock:
 
         `numbered` is False for a job that takes no lock in Vault and so has no number.
         """
-        self._path = os.path.join(folder or FOLDER, "yunwei-%s.lock" % system)
+        self._folder = folder or FOLDER
+        self._path = os.path.join(self._folder, "yunwei-%s.lock" % system)
         self._system = system
         self._permit = permit
         self._numbered = numbered
@@ -37,16 +41,21 @@ class HostLock:
 
     def __enter__(self):
         """Take the lock or say who has it."""
-        descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o644)
-        fcntl.fcntl(descriptor, fcntl.F_SETFD, fcntl.FD_CLOEXEC)
+        _make_folder(self._folder)
+        descriptor = open_lock(self._path, os.O_RDWR | os.O_CREAT)
+        try:
+            _demand_private(self._path, os.fstat(descriptor), stat.S_ISREG, 0o077)
+        except FaultError:
+            os.close(descriptor)
+            raise
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except (IOError, OSError) as error:
-            holder = _holder(descriptor)
+            told = holder(descriptor)
             os.close(descriptor)
             if error.errno not in (errno.EAGAIN, errno.EACCES):
                 raise
-            raise RefusedByPolicyError("locked", _busy(self._system, holder))
+            raise RefusedByPolicyError("locked", _busy(self._system, told))
         self._descriptor = descriptor
         try:
             if self._numbered:
@@ -73,7 +82,15 @@ class HostLock:
         os.write(self._descriptor, json.dumps(line, sort_keys=True).encode("ascii"))
 
 
-def _holder(descriptor):
+def open_lock(path, flags):
+    """Return a descriptor of a lock's file that no child inherits; follows no link and waits for no other end."""
+    descriptor = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK, 0o600)
+    fcntl.fcntl(descriptor, fcntl.F_SETFD, fcntl.FD_CLOEXEC)
+    return descriptor
+
+
+def holder(descriptor):
+    """Return what the holder wrote into the lock's file, cleaned for display, or None where that is nothing."""
     try:
         found = json.loads(os.read(descriptor, 4096).decode("ascii"))
         return dict((key, clean_text(found.get(key))) for key in ("run_id", "job", "pid", "since"))
@@ -81,10 +98,32 @@ def _holder(descriptor):
         return None
 
 
-def _busy(system, holder):
-    if holder is None:
+def _make_folder(folder):
+    """Make the folder of the locks, which everybody may search and root alone may read and write."""
+    try:
+        os.mkdir(folder, 0o711)
+        os.chmod(folder, 0o711)  # noqa: S103  (whatever the umask is: the second site's facts see the files' times)
+    except OSError as error:
+        if error.errno != errno.EEXIST:
+            raise
+    _demand_private(folder, os.lstat(folder), stat.S_ISDIR, 0o022)
+
+
+def _demand_private(path, found, is_kind, forbidden):
+    """Raise FaultError unless it is of the right kind, this account's (root's), and has none of the mode's bits."""
+    mode = stat.S_IMODE(found.st_mode)
+    if is_kind(found.st_mode) and found.st_uid == os.geteuid() and not mode & forbidden:
+        return
+    raise FaultError(
+        "%s belongs to account %d with mode %o, so others could hold or change the lock: see who made it, move it away "
+        "while no job of yunwei is at work on this host, and start again" % (path, found.st_uid, mode)
+    )
+
+
+def _busy(system, told):
+    if told is None:
         return "REFUSED: another run holds the lock of system %s on this host; wait for its end" % system
     return (
-        "REFUSED: run %(run_id)s (job %(job)s, process %(pid)s, since %(since)s) holds the lock of system " % holder
+        "REFUSED: run %(run_id)s (job %(job)s, process %(pid)s, since %(since)s) holds the lock of system " % told
         + "%s on this host; wait for its end" % system
     )

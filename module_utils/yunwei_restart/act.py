@@ -4,12 +4,13 @@ from __future__ import absolute_import, division, print_function
 
 __metaclass__ = type
 
+import contextlib
 import errno
 import os
 import time
 
 from . import busy, database, look, processes, record, storage, units
-from .hosttools import clock, commands, faults, frames, hostlock, server_errors
+from .hosttools import clock, commands, detached, faults, frames, hostlock, server_errors
 
 # How long the process that takes the host down waits for the module's answer to be on its way.
 _ANSWER_SECONDS = 60
@@ -23,25 +24,38 @@ def restart(host, work, permit):
     Raises RefusedByPolicyError where somebody is at work or the host would not come back, FaultError where draining
     or the checkpoint failed; the host then runs on.
     """
-    locks = _take_locks(work["systems"], permit)
-    try:
+    with _locks(work["systems"], permit):
         found = look.look(host, work, held=work["systems"])
-        _demand_free(found["findings"])
-        begun = time.time()
-        _remember(host, work, permit, found)
+        if found["pending"] == "restarted":
+            raise faults.RefusedByPolicyError("unproven", "REFUSED: an earlier restart of this host is not proven yet")
         try:
+            _demand_free(found["findings"])
+            begun = time.time()
+            _remember(host, work, permit, found)
             hook(host, work["drain"], "drain")
             _checkpoint(work["databases"])
             _demand_free(look.judged(busy.at_work(host, work["systems"]), work["waivers"]))
         except (faults.FaultError, EnvironmentError):
-            _take_back(host, work)
+            _give_back(host, work)
             raise
         _go_down(host, permit)
-    finally:
-        for lock in locks:
-            lock.__exit__()
     item = {"item": "restart", "status": "restarting", "reason": _why(found["needs"]), "begun": clock.stamp(begun)}
     return {"items": [item]}, True
+
+
+def take_back(host, work, permit):
+    """Undrain a host that an earlier run drained and that did not go down; return (summary, changed).
+
+    Raises RefusedByPolicyError while that run is still at it, FaultError where undraining fails.
+    """
+    with _locks(work["systems"], permit):
+        if look.pending_state(host) != "not yet":
+            return {"items": []}, False
+        begun = record.pending()
+        hook(host, work["undrain"], "undrain")
+        record.give_up()
+    reason = "run %s drained it and did not restart it: undrained again" % frames.clean_text(begun["run_id"])
+    return {"items": [{"item": "restart", "status": "taken back", "reason": reason}]}, True
 
 
 def hook(host, commands_of_policy, what):
@@ -53,18 +67,18 @@ def hook(host, commands_of_policy, what):
             raise faults.FaultError("the %s command %s ended with %s: %s; the rollout stops here" % said)
 
 
-def _take_locks(systems, permit):
+@contextlib.contextmanager
+def _locks(systems, permit):
     taken = []
     try:
         for system in sorted(systems):
             lock = hostlock.HostLock(system, permit)
             lock.__enter__()
             taken.append(lock)
-    except BaseException:
+        yield
+    finally:
         for lock in taken:
             lock.__exit__()
-        raise
-    return taken
 
 
 def _demand_free(findings):
@@ -102,8 +116,10 @@ def _checkpoint(databases):
         raise faults.FaultError("CHECKPOINT: %s; the host was not restarted" % error)
 
 
-def _take_back(host, work):
-    """Undo the draining of a host that runs on; what went wrong before it is what is told."""
+def _give_back(host, work):
+    """Undo the draining of a host that runs on, also that of an earlier run; what stopped it is what is told."""
+    if record.pending() is None:
+        return
     try:
         hook(host, work["undrain"], "undrain")
     except faults.FaultError:
@@ -114,27 +130,13 @@ def _take_back(host, work):
 def _go_down(host, permit):
     """Start the shutdown from a process of its own that keeps the host's locks until the end."""
     module = os.getpid()
-    child = os.fork()
-    if child:
-        os.waitpid(child, 0)
-        return
-    try:
-        os.setsid()
-        if os.fork():
-            os._exit(0)
-        _detach()
+
+    def go():
         _wait_for_end_of(module)
         host.run(["shutdown", "-r", "now", "yunwei: run %s" % permit["run_id"]], seconds=_HOLD_SECONDS)
         time.sleep(_HOLD_SECONDS)
-    finally:
-        os._exit(0)
 
-
-def _detach():
-    """Let go of the connection: the locks' descriptors alone stay open."""
-    nothing = os.open(os.devnull, os.O_RDWR)
-    for number in (0, 1, 2):
-        os.dup2(nothing, number)
+    detached.run_detached(go)
 
 
 def _wait_for_end_of(pid):

@@ -6,13 +6,12 @@ __metaclass__ = type
 
 import errno
 import fcntl
-import json
 import os
 import pwd
 import re
 
 from .host import finding
-from .hosttools import frames, hostlock
+from .hosttools import hostlock
 from .processes import command_line, own_family, processes
 
 _DUMPS = frozenset([
@@ -51,18 +50,15 @@ def _locks(host, held):
 
 def _holder(path):
     """Return in words who holds the lock file, None where nobody does."""
-    descriptor = os.open(path, os.O_RDONLY)
+    descriptor = hostlock.open_lock(path, os.O_RDONLY)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
         return None
     except (IOError, OSError) as error:
         if error.errno not in (errno.EAGAIN, errno.EACCES):
             raise
-        try:
-            known = json.loads(os.read(descriptor, 4096).decode("ascii"))
-            return " (job %s, run %s)" % tuple(frames.clean_text(known.get(key)) for key in ("job", "run_id"))
-        except (ValueError, AttributeError):
-            return ""
+        known = hostlock.holder(descriptor)
+        return " (job %(job)s, run %(run_id)s)" % known if known else ""
     finally:
         os.close(descriptor)
 

@@ -4,13 +4,11 @@ from __future__ import absolute_import, division, print_function
 
 __metaclass__ = type
 
-import errno
 import os
 import signal
-import subprocess
 import threading
 
-from .hosttools import commands
+from .hosttools import commands, frames, server_errors
 
 ABSENT = 127
 
@@ -65,18 +63,8 @@ class Host:
         The code is ABSENT where there is no such program.
         """
         try:
-            child = subprocess.Popen(
-                argv,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                env=commands.environment(),
-                cwd="/",
-                close_fds=True,
-            )
-        except EnvironmentError as error:
-            if error.errno not in (errno.ENOENT, errno.EACCES):
-                raise
+            child = commands.start(argv)
+        except server_errors.NotJudgedError:
             return ABSENT, "", "%s: no such program" % argv[0]
         alarm = threading.Timer(seconds, _end, [child])
         alarm.daemon = True
@@ -96,5 +84,8 @@ def _end(child):
 
 
 def finding(item, reason):
-    """Return one thing that stands against a restart: `item` is what a waiver names, `reason` is for people."""
-    return {"item": item, "reason": reason}
+    """Return one thing that stands against a restart: `item` is what a waiver names, `reason` is for people.
+
+    Whoever has an account on the host chooses names of processes and of mounts: they are cleaned for a terminal.
+    """
+    return {"item": frames.clean_text(item), "reason": frames.clean_text(reason)}

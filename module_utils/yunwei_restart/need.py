@@ -9,6 +9,7 @@ import re
 import time
 
 from . import kernels, processes
+from .hosttools import frames
 
 # Whoever uses these old ones goes on until the host is started again (the list of needs-restarting -r, Debian's names).
 _CORE = re.compile(
@@ -25,7 +26,7 @@ def needs(host, max_uptime_days):
     if days > max_uptime_days:
         reason = "process 1 runs for %d days, policy allows %d" % (days, max_uptime_days)
         found.append({"source": "uptime", "reason": reason})
-    return found
+    return [{"source": need["source"], "reason": frames.clean_text(need["reason"])} for need in found]
 
 
 def _newer_kernel(host):

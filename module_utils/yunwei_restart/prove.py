@@ -7,6 +7,7 @@ __metaclass__ = type
 import time
 
 from . import act, look, processes, record, storage, units
+from .host import finding
 from .hosttools import application, clock, frames
 
 _PAUSE_SECONDS = 1.0
@@ -61,7 +62,7 @@ def _missing(host, work, pending):
     found += [
         ("mount:" + at, "%s is not mounted any more" % at) for at in pending["mounts"] if at not in storage.mounts(host)
     ]
-    standing = look.blocking(look.judged([{"item": item, "reason": reason} for item, reason in found], work["waivers"]))
+    standing = look.blocking(look.judged([finding(item, reason) for item, reason in found], work["waivers"]))
     return [{"item": one["item"], "status": "failed", "reason": one["reason"]} for one in standing]
 
 

@@ -23,7 +23,7 @@ from ansible.utils.display import Display
 
 from yunwei import session
 from yunwei.errors import YunweiError
-from yunwei.recorder import Verdict
+from yunwei.recorder import Answer, Verdict
 
 DOCUMENTATION = """
 name: yunwei_record
@@ -111,6 +111,8 @@ class CallbackModule(CallbackBase):
             summary = result._result.get("yunwei")
             host, task = result._host.get_name(), result.task_name
             found.recorder.add(host, task, status, summary, loop=loop)
+            if isinstance(summary, dict):
+                found.recorder.answers.append(Answer(_action(result), host, status, summary))
             forged = found.recorder.compare_lock(host, task, summary, found.permits)
             if forged:
                 _display.display(f"NOT PERMITTED: {forged}", color=C.COLOR_ERROR)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -10,23 +11,25 @@ from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
 from yunwei import gate, permits, policy
-from yunwei.errors import RefusedError, UsageError, YunweiError
+from yunwei.ansible_results import refused
+from yunwei.errors import CouldNotJudgeError, UsageError, YunweiError
 from yunwei.restart.plan import Facts, make_plan
+from yunwei.restart.rollout import Rollout
 from yunwei.restart.windows import measured_seconds, require_open
+from yunwei.session import Session
 
 DOCUMENTATION = """
 name: restart_rollout
 short_description: Plan a rollout of restarts, ask the calendar before each batch, tell what was left
 description:
-  - C(plan) turns what the hosts said into batches. C(window) reads policy anew and refuses where the calendar has no
-    room for the batch. C(end) refuses with the hosts that need a restart and may not have one.
+  - C(plan) turns what the hosts said into batches. C(window) opens the next of them; it reads policy anew and refuses
+    where the calendar has no room for it, or where a restart is not proven. C(end) refuses with the hosts that need a
+    restart and were left.
+  - What was found, planned and proven is taken from the run's own results, never from variables.
 options:
   permit: {description: The permit of yunwei_gate., type: dict, required: true}
   step: {description: "C(plan), C(window) or C(end).", type: str, required: true}
   work: {description: "C(plan): the work of every system.", type: dict}
-  facts: {description: "C(plan): what restart_facts said, by host.", type: dict}
-  batch: {description: "C(window): one batch of the plan.", type: dict}
-  blocked: {description: "C(end): hosts with the reason.", type: dict}
 """
 
 
@@ -42,42 +45,40 @@ class ActionModule(ActionBase):
         """Return the plan, or nothing, or fail with a line that begins with REFUSED."""
         result: dict[str, Any] = super().run(tmp, task_vars)
         steps = {"plan": self._plan, "window": self._window, "end": self._end}
+        step, permit = self._task.args.get("step"), self._task.args.get("permit") or {}
         try:
-            if self._task.args.get("step") not in steps:
+            if step not in steps:
                 raise UsageError(f"restart_rollout takes a step, one of {', '.join(steps)}")
-            permits.require_issued(self._task.args["permit"], gate.require_session())
-            return {**result, **steps[self._task.args["step"]]()}
+            opened = gate.require_session()
+            permits.require_issued(permit, opened)
+            return {**result, **steps[step](permit, opened)}
+        except CouldNotJudgeError as error:
+            Display().display(f"COULD NOT JUDGE: {error}", color=C.COLOR_ERROR)
+            summary = {"reason": str(error), "exit_code": error.exit_code}
+            return {**result, "failed": True, "msg": f"COULD NOT JUDGE: {error}", "yunwei": summary}
         except YunweiError as error:
-            Display().display(f"REFUSED: {error}", color=C.COLOR_ERROR)
-            summary = {"refused": str(error), "exit_code": error.exit_code}
-            return {**result, "failed": True, "msg": f"REFUSED: {error}", "yunwei": summary}
+            return refused(result, str(error), error.exit_code)
 
-    def _plan(self) -> dict[str, Any]:
-        session = gate.require_session()
-        said = dict(self._task.args["facts"])
-        facts = Facts(self._task.args["work"], said, measured_seconds(session.ledger, said))
-        plan = make_plan(session.policy, facts, datetime.now(UTC))
+    def _plan(self, permit: Mapping[str, Any], opened: Session) -> dict[str, Any]:
+        units = dict(self._task.args["work"])
+        for unit in units.values():
+            permits.require_work(permit, unit, opened)
+        said = Rollout(opened.recorder.answers).said
+        plan = make_plan(opened.policy, Facts(units, said, measured_seconds(opened.ledger, said)), datetime.now(UTC))
+        steps = {"batches": plan.batches, "left": plan.left, "unjudged": plan.unjudged, "drained": plan.drained}
         return {
             "changed": bool(plan.batches) and self._task.check_mode,
-            "batches": plan.batches,
-            "blocked": plan.blocked,
-            "yunwei": {"plan_sha256": plan.digest, "items": plan.rows},
+            **steps,
+            "yunwei": {"plan_sha256": plan.digest, "items": plan.rows, **steps},
         }
 
-    def _window(self) -> dict[str, Any]:
-        permit = self._task.args["permit"]
+    def _window(self, permit: Mapping[str, Any], opened: Session) -> dict[str, Any]:
         permits.require_current(permit)
-        if permits.passes_calendar(permit):
-            return {}
-        batch = self._task.args["batch"]
-        now = policy.load(gate.require_session().inventory_dir)
-        require_open(now, batch["hosts"], int(batch["expected_seconds"]))
-        return {}
+        batch = Rollout(opened.recorder.answers).next_batch()
+        if not permits.passes_calendar(permit):
+            require_open(policy.load(opened.inventory_dir), batch["hosts"], int(batch["expected_seconds"]))
+        return {"yunwei": {"batch": batch["number"]}}
 
-    def _end(self) -> dict[str, Any]:
-        blocked = dict(self._task.args["blocked"])
-        if blocked:
-            lines = [f"{host} needs a restart and was left: {why}" for host, why in sorted(blocked.items())]
-            hint = "Put it right, or waive it by its name in policy (restart.waivers), and start again."
-            raise RefusedError("\n".join([*lines, hint]))
+    def _end(self, _permit: Mapping[str, Any], opened: Session) -> dict[str, Any]:
+        Rollout(opened.recorder.answers).end()
         return {}

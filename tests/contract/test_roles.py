@@ -137,6 +137,14 @@ def test_every_module_of_a_job_that_can_be_approved_is_called_through_its_permit
     assert [plugin.name for plugin in plugins if "(PermittedAction)" not in _text(plugin)] == []
 
 
+def test_every_module_of_restarts_is_called_through_its_permit_and_the_gate_s_work():
+    modules = [path for path in (ROOT / "library").glob("*.py") if "restart-servers" in _jobs_of(path)]
+    assert len(modules) == 3
+    plugins = [ROOT / "plugins" / "action" / path.name for path in modules]
+    held = ("(PermittedAction)", "permits.require_permitted(")
+    assert [plugin.name for plugin in plugins if not any(words in _text(plugin) for words in held)] == []
+
+
 def _jobs_of(module: Path) -> list[str]:
     """Return the jobs whose permit a module takes."""
     named = re.search(r"acting\.act\(module, (\[[^\]]*\])", module.read_text(encoding="utf-8"))

@@ -169,8 +169,8 @@ def test_a_killed_module_is_cleared_up_by_the_same_command(lab):
 
 def test_two_runs_on_one_host_at_once_the_second_is_refused(lab):
     holder = json.dumps({"run_id": "r-by-hand", "job": "back-up", "pid": 1, "since": "now"})
-    lock = f"/run/lock/yunwei-{SYSTEM}.lock"
-    command = f"echo '{holder}' >{lock}; exec flock {lock} sleep 60"
+    lock = f"/run/yunwei-locks/yunwei-{SYSTEM}.lock"
+    command = f"umask 077; mkdir -p -m 0711 /run/yunwei-locks; echo '{holder}' >{lock}; exec flock {lock} sleep 60"
     lab.podman("backup1", "systemd-run", "--unit=holder", "sh", "-c", command)
     try:
         _await(lambda: lab.podman("backup1", "flock", "-n", lock, "true", check=False).returncode != 0)

@@ -36,7 +36,8 @@ PLANTED = {
         touch /var/lib/dpkg/info/libc6:*.list
         cp /bin/sleep /opt/dpkg; systemd-run -q --unit=planted-dpkg /opt/dpkg 1000
         systemd-run -q --unit=planted-person script -qc 'sleep 1000' /dev/null
-        systemd-run -q --unit=planted-run flock /run/lock/yunwei-mediation.lock sleep 1000
+        mkdir -p -m 0711 /run/yunwei-locks; (umask 077; : >> /run/yunwei-locks/yunwei-mediation.lock)
+        systemd-run -q --unit=planted-run flock /run/yunwei-locks/yunwei-mediation.lock sleep 1000
     """,
     "legacy1": """
         ip route add 192.0.2.128/28 dev lo

@@ -314,6 +314,7 @@ def test_a_permit_that_is_over_permits_nothing(opened, keys, file):
     opened.permits.append(over)
     with pytest.raises(RefusedError, match="was valid until 2026-01-01"):
         permits.require_permitted({"permit": over, "work": found["work"]["mediation"]}, "app1", opened)
+    permits.require_handed_on({"permit": over, "work": found["work"]["mediation"]}, "app1", opened)  # of a proof
     with pytest.raises(RefusedError, match="was valid until 2026-01-01"):
         permits.require_all_as_planned(over, HOSTS, HOSTS, opened)
 

@@ -120,7 +120,7 @@ def test_keys_are_told_by_account_and_lines_that_the_gate_does_not_tie_are_count
 
 def test_a_host_lock_is_told_only_while_it_is_held_and_the_look_does_not_take_it(site: SiteTree):
     site.repository("mediation")
-    path = site.write("run/lock/yunwei-mediation.lock", json.dumps({"run_id": "r-1"}))
+    path = site.write("run/yunwei-locks/yunwei-mediation.lock", json.dumps({"run_id": "r-1"}))
     assert facts(site)["host_lock"] is None
     with path.open() as stream:
         fcntl.flock(stream, fcntl.LOCK_EX)

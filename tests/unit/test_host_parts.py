@@ -2,8 +2,10 @@
 
 import json
 import os
+import stat
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from yunwei_host import hostlock, process, readback, receipt, resticlock, rundir, signed, sshagent
@@ -66,7 +68,35 @@ def test_a_host_lock_follows_no_link(tmp_path):
     (tmp_path / "yunwei-s.lock").symlink_to(tmp_path / "elsewhere")
     with pytest.raises(OSError, match="symbolic"), HostLock("s", PERMIT, str(tmp_path), numbered=False):
         pass
-    assert hostlock.FOLDER == "/run/lock"
+    assert Path(hostlock.FOLDER).parent == Path("/run"), "there only root makes folders; in /run/lock everybody does"
+
+
+def test_a_host_lock_is_in_root_s_own_folder_and_root_s_alone(tmp_path):
+    folder = tmp_path / "locks"
+    with HostLock("s", PERMIT, str(folder), numbered=False):
+        assert stat.S_IMODE(folder.stat().st_mode) == 0o711
+        assert stat.S_IMODE((folder / "yunwei-s.lock").stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize("spoil", ["open folder", "readable file", "pipe", "stranger's folder", "stranger's file"])
+def test_a_host_lock_that_others_could_hold_is_refused_and_left_as_it_is(tmp_path, spoil):
+    folder, file = tmp_path / "locks", tmp_path / "locks" / "yunwei-s.lock"
+    folder.mkdir(mode=0o711)
+    os.mkfifo(file, 0o600) if spoil == "pipe" else file.touch(0o600)
+    spoiled = folder if "folder" in spoil else file
+    if "stranger" in spoil:
+        if os.geteuid() != 0:
+            pytest.skip("only root can give files away")
+        os.chown(spoiled, 65534, 65534)
+    elif spoil != "pipe":
+        spoiled.chmod(0o777 if spoil == "open folder" else 0o644)
+    before = spoiled.stat()
+    with (
+        pytest.raises(FaultError, match=f"{spoiled} belongs to account .* others could hold"),
+        HostLock("s", PERMIT, str(folder), numbered=False),
+    ):
+        pass
+    assert spoiled.stat()[:6] == before[:6]
 
 
 def test_a_run_folder_is_swept_only_when_its_owner_is_gone(tmp_path):

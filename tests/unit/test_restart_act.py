@@ -5,13 +5,14 @@ from __future__ import annotations
 import fcntl
 import http.server
 import json
+import os
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from yunwei_host import fence, hostlock
+from yunwei_host import detached, fence, hostlock
 from yunwei_host.faults import FaultError, RefusedByPolicyError
 from yunwei_restart import act, busy, database, look, prove, record
 
@@ -122,6 +123,28 @@ class TestGoingDown:
             act.restart(host, WORK, PERMIT)
         assert (downs, record.pending()) == ([], None)
 
+    def test_a_host_that_a_dead_run_drained_and_that_may_not_go_now_is_drained_no_more(self, host, downs):
+        act.restart(host, WORK, PERMIT)
+        host.process(60, "pg_dump")
+        with pytest.raises(RefusedByPolicyError, match="busy:backup:pg_dump"):
+            act.restart(host, WORK, PERMIT)
+        assert (len(downs), commands(host), record.pending()) == (1, ["drain", "undrain"], None)
+
+    def test_a_drain_can_be_taken_back_without_a_restart(self, host, downs):
+        act.restart(host, WORK, PERMIT)
+        summary, changed = act.take_back(host, WORK, PERMIT)
+        assert (summary["items"][0]["status"], changed) == ("taken back", True)
+        assert (commands(host), record.pending(), len(downs)) == (["drain", "undrain"], None, 1)
+        assert act.take_back(host, WORK, PERMIT) == ({"items": []}, False)
+
+    def test_a_restart_that_is_not_proven_is_neither_forgotten_nor_undrained(self, host, downs):
+        act.restart(host, WORK, PERMIT)
+        host.plant("/proc/1/stat", "1 (systemd) S 0 1 1 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 777 0\n")
+        with pytest.raises(RefusedByPolicyError, match="not proven yet"):
+            act.restart(host, WORK, {**PERMIT, "run_id": "r-2"})
+        assert act.take_back(host, WORK, PERMIT) == ({"items": []}, False)
+        assert (commands(host), record.pending()["run_id"]) == (["drain"], "r-1")
+
     def test_a_drained_host_that_did_not_go_down_needs_its_restart_still(self, host, downs):
         act.restart(host, WORK, PERMIT)
         found = look.look(host, WORK)
@@ -214,3 +237,18 @@ def test_a_damaged_record_is_told_and_not_taken_for_none(host):
     (Path(record.FOLDER) / "pending.json").write_text(json.dumps([1]))
     with pytest.raises(FaultError, match="not the JSON that was written"):
         look.pending_state(host)
+
+
+def test_what_goes_on_alone_keeps_the_lock_until_it_ends(host):
+    """It is let go by a pipe that it keeps open, as it keeps the lock."""
+    waiting, go = os.pipe()
+    ended, ends = os.pipe()
+    with hostlock.HostLock("shop", PERMIT):
+        detached.run_detached(lambda: os.read(waiting, 1))
+        os.close(ends)
+    assert _is_locked("shop")
+    os.write(go, b"x")
+    assert os.read(ended, 1) == b"", "it has ended"
+    assert not _is_locked("shop")
+    for descriptor in (waiting, go, ended):
+        os.close(descriptor)

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import os
+import signal
+import threading
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from yunwei_host import hostlock
 from yunwei_restart import busy, kernels, need, processes
+from yunwei_restart.host import ABSENT, Host
 
 from tests.restart_host import PlantedHost, systemd_host
 
@@ -118,6 +122,29 @@ class TestBusy:
         host.process(71, "bash", terminal=TTY + 5)
         assert self.found(host) == ["busy:session:pts/2"]
 
+    def test_names_that_people_choose_move_no_cursor(self, host: PlantedHost):
+        host.process(62, "x\x1b[2J\u202ey\x07", cmdline="/usr/libexec/yunwei/source.py", terminal=TTY + 2)
+        maps = "0-1 r-xp 0 8:1 9 /opt/\x1b[31mz (deleted)\n"
+        host.process(63, "\x1b]0;t\x07java", maps=maps)
+        shown = [value for one in busy.at_work(host) for value in one.values()]
+        shown += [one["reason"] for one in need.needs(host, 9999)]
+        assert len(shown) == 5
+        assert [one for one in shown if not one.isprintable()] == []
+        assert shown[1].startswith("x y ")
+
+    def test_a_lock_that_another_run_holds_and_things_that_are_no_lock(self, host: PlantedHost):
+        folder = Path(host.path(hostlock.FOLDER))
+        folder.mkdir(parents=True)
+        os.mkfifo(folder / "yunwei-pipe.lock")
+        with hostlock.HostLock("shop", {"run_id": "r-2", "job": "back-up"}, str(folder), numbered=False):
+            found: list[dict[str, str]] = []
+            looking = threading.Thread(target=lambda: found.extend(busy.at_work(host)), daemon=True)
+            looking.start()
+            looking.join(60)
+            assert [one["item"] for one in found] == ["busy:yunwei:shop"], "a pipe holds nobody up"
+            assert "(job back-up, run r-2)" in found[0]["reason"]
+            assert busy.at_work(host, held=["shop"]) == []
+
     def test_half_installed_packages(self, host: PlantedHost):
         host.program("dpkg", "The following packages are only half configured:\n x\n")
         assert self.found(host) == ["packages:half-installed"]
@@ -140,3 +167,9 @@ def test_one_s_own_is_what_one_descends_from_and_what_one_started(family: set[in
 
 def test_what_another_session_of_the_same_sshd_started_is_not_one_s_own(family: set[int]):
     assert not family & {THEIRS, DUMP}
+
+
+def test_a_program_is_ended_after_its_time_and_one_that_is_not_there_is_told():
+    assert Host().run(["sleep", "1000"], seconds=0)[0] == -signal.SIGKILL
+    assert Host().run(["no-such-program"]) == (ABSENT, "", "no-such-program: no such program")
+    assert Host().run(["sh", "-c", "echo out; echo err >&2; exit 3"]) == (3, "out\n", "err\n")

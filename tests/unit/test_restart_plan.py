@@ -71,7 +71,7 @@ def test_policys_tiers_turn_the_order_round(lab: InventoryCopy):
 
 def test_a_blocked_host_is_left_with_its_reasons_and_a_waived_finding_blocks_nothing(lab: InventoryCopy):
     made = plan(lab.load(), {"app1": said(NEED, **{"mount:/data": "blocks"}), "legacy1": said(NEED, x="waived")})
-    assert made.blocked == {"app1": "mount:/data: because"}
+    assert made.left == {"app1": "mount:/data: because"}
     assert [batch["hosts"] for batch in made.batches] == [["legacy1"]]
     assert rows(made)["app1"] == ("-", "blocked")
 
@@ -79,7 +79,9 @@ def test_a_blocked_host_is_left_with_its_reasons_and_a_waived_finding_blocks_not
 def test_a_host_of_two_systems_is_left_where_only_one_is_asked_for(lab: InventoryCopy):
     made = plan(lab.load(), {"app1": said(NEED), "db1": said(NEED)}, systems=["mediation"])
     assert [batch["hosts"] for batch in made.batches] == [["app1"]]
-    assert reason(made, "db1") == "serves legalservice as well: name that system too"
+    assert reason(made, "db1") == made.left["db1"] == "serves legalservice as well: name that system too"
+    made = plan(lab.load(), {"db1": said()}, systems=["mediation"])
+    assert (made.left, rows(made)["db1"]) == ({}, ("-", "left")), "it needs nothing"
 
 
 def test_every_host_goes_where_the_run_asks_for_it(lab: InventoryCopy):
@@ -92,6 +94,14 @@ def test_windows_hosts_and_hosts_out_of_reach_are_told_never_silently_left_out(t
     made = plan(InventoryCopy(tmp_path, "example").load(), {}, systems=["legalservice"])
     left = {row["host"]: row["reason"] for row in made.rows}
     assert left["fl-report1"] == "could not judge: a Windows host; restart it by hand"
+    assert made.unjudged["fl-report1"] == left["fl-report1"]
+
+
+def test_a_host_that_is_drained_and_blocked_is_to_be_undrained(lab: InventoryCopy):
+    answers = {"app1": said(NEED, x="blocks"), "legacy1": said(NEED, x="blocks"), "db1": said(NEED)}
+    for name, pending in (("app1", "not yet"), ("legacy1", "restarted"), ("db1", "not yet")):
+        answers[name]["pending"] = pending
+    assert plan(lab.load(), answers).drained == ["app1"]
 
 
 def test_closed_the_plan_says_from_when(lab: InventoryCopy):
@@ -201,4 +211,6 @@ class TestPolicy:
             lab.edit(file, place, f"restart: {{hosts: {{db1: {{drain: {command}}}}}}}\n")
         one = work.restart_work(lab.load(), "mediation", False, OPEN)["hosts"]["db1"]
         assert one["drain"] == [["/bin/b"], ["/bin/a", "x"]]
-        assert one == work.restart_work(lab.load(), "legalservice", False, OPEN)["hosts"]["db1"]
+        other = work.restart_work(lab.load(), "legalservice", False, OPEN)["hosts"]["db1"]
+        assert (one["system"], other["system"]) == ("mediation", "legalservice"), "each permit knows its own"
+        assert {**one, "system": ""} == {**other, "system": ""}

@@ -34,11 +34,17 @@ class Facts:
 
 @dataclass(frozen=True)
 class Plan:
-    """What is to be done: batches in order, one row a host for people, and why hosts that need it stay as they are."""
+    """What is to be done: batches in order, and one row a host for people.
+
+    `left` says why hosts that need a restart stay as they are, `unjudged` which hosts nobody could ask. `drained`
+    are those that an earlier run has drained and that something stands against now.
+    """
 
     batches: list[Row]
     rows: list[Row]
-    blocked: dict[str, str]
+    left: dict[str, str]
+    unjudged: dict[str, str]
+    drained: list[str]
 
     @property
     def digest(self) -> str:
@@ -51,7 +57,8 @@ def make_plan(policy: Policy, facts: Facts, now: datetime) -> Plan:
     """Return the plan for what the hosts said. Raises `UsageError` where no order obeys all systems."""
     asked = facts.asked
     partly = {name: _outside(one, facts.work) for name, one in asked.items()}
-    wanted = [name for name, one in asked.items() if _reasons(one, facts.said[name]) and not partly[name]]
+    needing = [name for name, one in asked.items() if _reasons(one, facts.said[name])]
+    wanted = [name for name in needing if not partly[name]]
     blocked = {name: why for name in sorted(wanted) if (why := _blocks(facts.said[name]))}
     going = [
         Candidate(name, asked[name]["tiers"], bool(facts.said[name]["standby"]))
@@ -73,7 +80,10 @@ def make_plan(policy: Policy, facts: Facts, now: datetime) -> Plan:
         for part in facts.work.values()
         for name, why in part["left"].items()
     ]
-    return Plan(batches, rows, blocked)
+    left = {**blocked, **{name: partly[name] for name in needing if partly[name]}}
+    unjudged = {name: why for part in facts.work.values() for name, why in part["left"].items()}
+    drained = [name for name in blocked if facts.said[name]["pending"] == "not yet"]
+    return Plan(batches, rows, left, unjudged, drained)
 
 
 def _outside(one: HostRestartWork, work: Mapping[str, RestartWork]) -> str:

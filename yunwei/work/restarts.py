@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
-from typing import TypedDict
+from typing import Any, TypedDict
 
+from yunwei.errors import RefusedError
 from yunwei.policy import ENGINES, Policy, System
 from yunwei.policy.inventory import Host
 
@@ -39,7 +41,7 @@ class HostRestartWork(TypedDict):
 
     host: str
     system: str
-    """The first of `systems`: results are told under it."""
+    """The system as whose host it is asked: results are told under it."""
     systems: list[str]
     """Every system that the host serves; the permit must name them all."""
     tiers: dict[str, int]
@@ -72,7 +74,7 @@ def restart_work(policy: Policy, system_id: str, force: bool, now: datetime) -> 
     """Return what is asked of the hosts of one system. Raises `UsageError` for an unknown system."""
     system = policy.system(system_id)
     reasons = {name: _why_left(policy.host(name)) for name in system.hosts}
-    hosts = {name: _host_work(policy, name, force, now) for name, reason in reasons.items() if reason is None}
+    hosts = {name: _host_work(policy, system, name, force, now) for name, reason in reasons.items() if reason is None}
     return {"system": system.id, "hosts": hosts, "left": {name: why for name, why in reasons.items() if why}}
 
 
@@ -97,12 +99,22 @@ def _why_left(host: Host) -> str | None:
     return None
 
 
-def _host_work(policy: Policy, name: str, force: bool, now: datetime) -> HostRestartWork:
+def host_work(unit: Mapping[str, Any], host: str) -> HostRestartWork:
+    """Return the part of a unit of work that is one host's. Raises `RefusedError` where it has none for the host."""
+    hosts: Mapping[str, HostRestartWork] = unit["hosts"]
+    if host not in hosts:
+        raise RefusedError(
+            f"the work of system {unit['system']} has no part for {host}: hand on that of its own system"
+        )
+    return hosts[host]
+
+
+def _host_work(policy: Policy, asking: System, name: str, force: bool, now: datetime) -> HostRestartWork:
     systems, limits = serving(policy, name), policy.estate.restart
     special = [system.restart.hosts[name] for system in systems if name in system.restart.hosts]
     return {
         "host": name,
-        "system": systems[0].id,
+        "system": asking.id,
         "systems": [system.id for system in systems],
         "tiers": {system.id: tier_of(system, name) for system in systems},
         "force": force,
