@@ -60,7 +60,12 @@ def nessus_item(  # noqa: PLR0913, PLR0917 - as many as a ReportItem has
     )
 
 
-def nessus_host(items: Sequence[str], address: str = OURS, name: str = "", tags: str = "") -> str:
+def logged_in(word: str) -> str:
+    """Return the tag by which Nessus says `true` or `false` of a host."""
+    return f'<tag name="Credentialed_Scan">{word}</tag>'
+
+
+def nessus_host(items: Sequence[str], address: str = OURS, name: str = "", tags: str = logged_in("false")) -> str:
     return (
         f'<ReportHost name="{name or address}"><HostProperties><tag name="host-ip">{address}</tag>{tags}'
         f"</HostProperties>{''.join(items)}</ReportHost>"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from yunwei.scan import text
+from yunwei.scan import nessus_output, text
 from yunwei.scan.severity import is_known, rsas_severity, severity_of
 from yunwei.scan.shapes import Package
 
@@ -88,7 +88,7 @@ def test_evidence_of_a_flaw_about_passwords_is_withheld_whole():
 
 def test_packages_are_read_from_what_nessus_says():
     output = "\nRemote package installed : tar-1.26-35.el7\nShould be : tar-1.26-36.el7\n"
-    assert text.nessus_packages(output) == (Package("tar", "1.26-35.el7", "1.26-36.el7"),)
-    assert text.nessus_packages("Path : /a\n Installed version : 1.0\n Fixed version : 1.1") == (
+    assert nessus_output.packages(output) == (Package("tar", "1.26-35.el7", "1.26-36.el7"),)
+    assert nessus_output.packages("Path : /a\n Installed version : 1.0\n Fixed version : 1.1") == (
         Package("", "1.0", "1.1"),
     )

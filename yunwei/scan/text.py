@@ -7,8 +7,6 @@ import unicodedata
 from collections.abc import Iterable
 from functools import lru_cache
 
-from yunwei.scan.shapes import Package
-
 MOST_CHARACTERS = 32_768  # of one text that is kept, the most that a cell of a spreadsheet holds
 WITHHELD = "(withheld: it may hold passwords)"
 _CVE = re.compile(r"CVE-\d{4}-\d{4,}", re.IGNORECASE)
@@ -29,11 +27,6 @@ _SECRET_VALUE = re.compile(
 )
 _TYPED_VALUE = re.compile(r"((?:password|口令|密码)\s*(?:is|was|为|是)?\s*)[^\s，；,;。()（）]+", re.IGNORECASE)
 _ACCOUNT_PAIR = re.compile(r"""([\w.@-]{1,64}\s*[/:：])\s*[^\s"'，；,;)）\]】]+""")
-_PAIRS_OF_NESSUS = re.compile(
-    r"Remote package installed\s*:\s*(\S+)\s+Should be\s*:\s*(\S+)|"
-    r"Installed version\s*:\s*(\S+)\s+Fixed version\s*:\s*(\S+)"
-)
-_RPM = re.compile(r"^(.+)-([^-]+-[^-]+)$")
 
 
 def cves_in(text: str | None) -> tuple[str, ...]:
@@ -104,25 +97,6 @@ def safe_typed(text: str) -> str:
     return safe_prose(text)
 
 
-def nessus_packages(output: str) -> tuple[Package, ...]:
-    """Return the packages of a Nessus plugin's output, which has no field for them."""
-    if "nstalled" not in output:
-        return ()
-    found = []
-    for installed, fixed, version, fixed_version in _PAIRS_OF_NESSUS.findall(output):
-        if installed:
-            name, has = _split(installed)
-            found.append(Package(name, has, _split(fixed)[1]))
-        else:
-            found.append(Package("", version, fixed_version))
-    return tuple(found)
-
-
 def joined(words: Iterable[str | None]) -> str:
     """Return texts as one, what is blank left out."""
     return " ".join(word.strip() for word in words if word and word.strip())
-
-
-def _split(package: str) -> tuple[str, str]:
-    found = _RPM.match(package)
-    return (found.group(1), found.group(2)) if found else (package, "")

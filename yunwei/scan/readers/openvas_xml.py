@@ -71,6 +71,10 @@ class _Reader:
         host.started, host.finished = child_text(element, "start") or None, child_text(element, "end") or None
         details = {child_text(one, "name"): child_text(one, "value") for one in element if one.tag == "detail"}
         host.os = details.get("best_os_txt", "")
+        # Such a detail is there only where the scanner was given a login to try.
+        logins = [name for name in details if name.startswith("Auth-")]
+        if logins:
+            host.credentialed = any(name.endswith("-Success") for name in logins)
         if details.get("hostname"):
             host.names = [details["hostname"]]
 
