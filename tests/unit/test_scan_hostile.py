@@ -287,6 +287,16 @@ def test_no_text_of_a_report_steers_a_terminal(tmp_path, monkeypatch, capsys, ac
         assert "{{ 7*7 }}" in said
 
 
+COMPLIANCE = (
+    nessus_item()
+    .replace('"General"', '"Policy Compliance"')
+    .replace(
+        "<solution>",
+        '<cm:compliance-check-name xmlns:cm="http://www.nessus.org/cm">{}</cm:compliance-check-name><solution>',
+    )
+)
+
+
 @pytest.mark.parametrize(
     "report",
     [
@@ -297,13 +307,23 @@ def test_no_text_of_a_report_steers_a_terminal(tmp_path, monkeypatch, capsys, ac
         nessus(nessus_host([nessus_item(name="Default Credentials", output=f"root / {SECRET}")])),
         openvas(openvas_result("1").replace("<threat>", f"<description>Login with {SECRET}</description><threat>")),
         NESSUS_CSV + nessus_row(output=f"Password : {SECRET}"),
+        nessus(nessus_host([nessus_item(name=f"Default Password ({SECRET}) for 'root'")])),
+        nessus(nessus_host([COMPLIANCE.format(f"The password is {SECRET}")])),
+        (NESSUS_CSV + nessus_row()).replace("A flaw", f"Account has the password '{SECRET}'"),
+        openvas(openvas_result("1").replace("<name>n</name>", f"<name>Default Credentials: {SECRET}</name>")),
+        rsas_xml().replace("漏洞101", f"弱口令：{SECRET}"),
+        rsas_workbook([(22, "TCP", "ssh", f"SSH弱口令【root/{SECRET}】", 9, "[高]", "", "", "", "", "")]),
+        trivy({"VulnerabilityID": "x", "PkgName": "p", "Severity": "LOW", "Title": f"token {SECRET}"}),
+        f"report_version_major=1\nhostname=h\nwarning[]=A-1|text|password: {SECRET}|-|\nfinish=true\n",
         workbook([SHEET_HEADINGS, (1, OURS, 22, f"口令(a/{SECRET})", "高", f"密码为{SECRET}", f"口令：{SECRET}", "")]),
         zipped({"hosts/1.html": f"<html><table id=summary><tr><td>IP地址</td><td>{OURS}</td></tr></table>"
                 "<table id=portwithvulnlist><tr><td>22</td><td>TCP</td><td>ssh</td><td>"
-                "<a class=vul-vh href=#tag1>x</a></td></tr></table>"
+                f"<a class=vul-vh href=#>弱密码为{SECRET}</a></td></tr></table>"
                 f"<table id=accounts><tr><td>root</td><td>{SECRET}</td></tr></table></html>"}),
     ],
-    ids=["rsas-list", "rsas-message", "rsas-xls", "nessus", "nessus-name", "openvas", "csv", "sheet", "rsas-v5"],
+    ids=["rsas-list", "rsas-message", "rsas-xls", "nessus", "nessus-name", "openvas", "csv", "name-of-nessus",
+         "name-of-check", "name-of-csv", "name-of-openvas", "name-of-rsas", "name-of-xls", "name-of-trivy", "lynis",
+         "sheet", "rsas-v5"],
 )  # fmt: skip
 def test_a_password_in_a_report_is_neither_stored_nor_printed(tmp_path, monkeypatch, capsys, report):
     monkeypatch.setenv("YUNWEI_STATE", str(tmp_path / "state"))

@@ -18,15 +18,21 @@ _SECRET_WORDS = (
     "默认账", "默认帐", "passcode", "secret", "token", "private key",
 )  # fmt: skip
 _VALUE = r"""[^\s"'”’，；,;]+"""
-# Behind a colon anything is a value. Behind `is` it is one where it is quoted or has what words have not: advice such
-# as "the password is stored" stays readable.
+# Behind a colon anything is a value, and so is what stands in brackets behind a default. Behind `is` it is one where it
+# is quoted or has what words have not: advice such as "the password is stored" stays readable. Blanks are never tried
+# again in other shares (`*+`), nor is a word looked through without end: texts are hostile.
 _SECRET_VALUE = re.compile(
-    r"((?:password|passwd|passphrase|passcode|pwd|secret|token|community(?: string)?|口令|密码|密碼)\s*)"
-    rf"""(?:[:=：＝]\s*["'“‘]?{_VALUE}|(?:was|is|为|是|of)?\s*(?:["'“‘]{_VALUE}|(?=[^\s]*[\d!@#$%^&*]){_VALUE}))""",
+    r"((?:password|passwd|passphrase|passcode|pwd|secret|token|community(?: string)?|credentials?"
+    r"|口令|密码|密碼|凭证|凭据)\s*+)"
+    r"(?:(?:(?<=default password )|(?<=default credentials ))[(（][^)）]{0,200}+[)）]?"
+    rf"""|[:=：＝]\s*+["'“‘]?{_VALUE}"""
+    rf"""|(?:was|is|为|是|of)?\s*+(?:["'“‘]{_VALUE}|(?=[^\s\d!@#$%^&*]{{0,200}}+[\d!@#$%^&*]){_VALUE}))""",
     re.IGNORECASE,
 )
-_TYPED_VALUE = re.compile(r"((?:password|口令|密码)\s*(?:is|was|为|是)?\s*)[^\s，；,;。()（）]+", re.IGNORECASE)
-_ACCOUNT_PAIR = re.compile(r"""([\w.@-]{1,64}\s*[/:：])\s*[^\s"'，；,;)）\]】]+""")
+_TYPED_VALUE = re.compile(
+    r"((?:password|口令|密码)\s*+(?:is|was|为|是)?\s*+[:=：＝]?+\s*+)[^\s，；,;。()（）]+", re.IGNORECASE
+)
+_ACCOUNT_PAIR = re.compile(r"""([\w.@-]{1,64}\s*+[/:：])\s*+[^\s"'，；,;)）\]】]+""")
 
 
 def cves_in(text: str | None) -> tuple[str, ...]:
@@ -37,11 +43,11 @@ def cves_in(text: str | None) -> tuple[str, ...]:
 
 
 def name_id(name: str) -> str:
-    """Return a finding's name as its id, for layouts that give none: brackets and widths alike.
+    """Return a finding's name as its id, for layouts that give none: brackets and widths alike, no password in it.
 
     The mark 【原理扫描】 stays: what was proven by probing and what was told from a version are two lines of a report.
     """
-    plain = unicodedata.normalize("NFKC", name).translate(_BRACKETS)
+    plain = safe_prose(unicodedata.normalize("NFKC", name).translate(_BRACKETS))
     return "name:" + " ".join(plain.split()).casefold()
 
 
@@ -83,15 +89,15 @@ def safe_evidence(text: str, *about: str) -> str:
 
 def safe_prose(text: str) -> str:
     """Return a scanner's own words on a flaw, shortened, values behind words for secrets taken out."""
-    if not is_about_secrets(text):
-        return text[:MOST_CHARACTERS]
-    return _SECRET_VALUE.sub(lambda found: f"{found.group(1)}…", text)[:MOST_CHARACTERS]
+    text = text[:MOST_CHARACTERS]
+    return _SECRET_VALUE.sub(lambda found: f"{found.group(1)}…", text) if is_about_secrets(text) else text
 
 
 def safe_typed(text: str) -> str:
     """Return what people typed, as `safe_prose`; where it is about secrets, pairs of account and value go as well."""
+    text = text[:MOST_CHARACTERS]
     if not is_about_secrets(text):
-        return text[:MOST_CHARACTERS]
+        return text
     for pattern in (_TYPED_VALUE, _ACCOUNT_PAIR):
         text = pattern.sub(lambda found: f"{found.group(1)}…", text)
     return safe_prose(text)

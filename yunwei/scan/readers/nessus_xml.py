@@ -93,7 +93,7 @@ class _Reader:
         name, family = element.get("pluginName", ""), element.get("pluginFamily", "")
         if family == "Policy Compliance":
             check = texts.get(f"{_COMPLIANCE}compliance-check-name", "")
-            rule = f"{rule}/{texts.get(f'{_COMPLIANCE}compliance-check-id') or check}"
+            rule = f"{rule}/{texts.get(f'{_COMPLIANCE}compliance-check-id') or safe_prose(check)}"
             name = check or name
         raw = element.get("severity", "")
         self._draft.finding(

@@ -80,7 +80,7 @@ def _finding(number: int, name: str, level: str, facts: dict[str, str], item: in
     return Finding(
         number,
         name_id(name),
-        safe_prose(name),
+        name,
         severity_of(level),
         f"{level} {facts.get('威胁分值', '')}".strip(),
         cves=cves_in(facts.get("CVE编号")),
@@ -168,7 +168,7 @@ def _data_finding(number: int, value: dict[str, Any], level: str) -> Finding:
     return Finding(
         number,
         text(value, "vul_id") or name_id(name),
-        safe_prose(name),
+        name,
         severity_of(level),
         level,
         cves=cves_in(json.dumps(value.get("cve_id"))),

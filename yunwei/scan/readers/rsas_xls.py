@@ -69,7 +69,7 @@ def _finding(headings: Headings, cells: Sequence[str], number: int, where: Seque
     return Finding(
         number,
         name_id(name),
-        safe_prose(name),
+        name,
         severity_of(word),
         word,
         port_of(where[0]),
