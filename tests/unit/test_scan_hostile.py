@@ -36,6 +36,7 @@ from yunwei.errors import UsageError
 from yunwei.paths import content_root
 from yunwei.scan import source, xml
 from yunwei.scan.errors import ReportRefusedError
+from yunwei.scan.importing import import_reports
 
 EXAMPLE = str(content_root() / "inventories" / "example")
 
@@ -97,6 +98,43 @@ def test_an_empty_file_is_refused(importer, content):
 )  # fmt: skip
 def test_what_is_no_report_is_refused(importer, content, said):
     assert said in importer.refusal(content)
+
+
+HUGE = "9" * 5000  # Python turns no more than 4300 digits into a number
+NO_CHARACTER = r"\ud800"
+DATA_PAGE = '<!DOCTYPE html><html><script>window.data = {{"categories": [{}]}};</script></html>'
+INDEX_ROW = (
+    '{{"data": {{"vulns_info": {{"vuln_distribution": {{"vuln_list": [{{"i18n_name": "{}", "target": ["a"]}}]}}}}}}}}'
+)
+
+
+@pytest.mark.parametrize(
+    "report",
+    [
+        openvas(openvas_result("1")).replace("<results>", f"<vulns><count>{HUGE}</count></vulns><results>"),
+        f'<nmaprun><host/><runstats><hosts total="{HUGE}"/></runstats></nmaprun>',
+        rsas_xml().replace("<report>", f"<page><page_total>{HUGE}</page_total></page><report>"),
+        trivy({"VulnerabilityID": "x", "PkgName": "p", "Severity": "LOW"}).replace('"LOW"', HUGE),
+        DATA_PAGE.format(HUGE),
+        DATA_PAGE.format(INDEX_ROW.format(NO_CHARACTER)),
+    ],
+    ids=["openvas", "nmap", "rsas", "json", "page", "no-character"],
+)
+def test_what_no_program_can_hold_refuses_its_report_and_not_the_next(importer, report):
+    paths = [importer.write(report, "bad"), importer.write(nessus(), "good")]
+    bad, good = import_reports(paths, importer.policy, None, importer.store)
+    assert bad.document is None
+    assert bad.refused.startswith("bad")
+    assert "export it once more" in bad.refused
+    assert "sys." not in bad.refused
+    assert good.document is not None
+    assert len(list(importer.store.folder.iterdir())) == 2  # the lock and the good one
+
+
+def test_a_file_whose_name_is_no_utf_8_is_read(importer):
+    path = importer.folder / os.fsdecode("报告".encode("gb18030"))
+    path.write_text(nessus())
+    assert importer.read(path)["file"].endswith(r"/\xb1\xa8\xb8\xe6")
 
 
 def test_the_format_is_told_by_content_not_by_name(importer):

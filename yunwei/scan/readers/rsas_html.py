@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from yunwei.scan.draft import Draft
-from yunwei.scan.errors import ReportRefusedError
+from yunwei.scan.errors import ReportRefusedError, said_by
 from yunwei.scan.json_stream import mapping, rows, text
 from yunwei.scan.lines import encoding_of
 from yunwei.scan.severity import severity_of
@@ -117,8 +117,9 @@ def _data(source: Source) -> dict[str, Any]:
         if found:
             try:
                 document, _ = json.JSONDecoder().raw_decode(script.text[found.end() :])
-            except (json.JSONDecodeError, RecursionError) as error:
-                raise ReportRefusedError(f"its window.data is damaged: {error}", source.name) from error
+            except (ValueError, RecursionError) as error:
+                reason = f"its window.data is damaged: {said_by(error)}; export it once more"
+                raise ReportRefusedError(reason, source.name) from error
             return document if isinstance(document, dict) else {}
     raise ReportRefusedError("there is no window.data in it", source.name)
 
