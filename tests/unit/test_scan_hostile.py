@@ -34,7 +34,7 @@ from tests.scan_reports import (
 from yunwei.cli import main
 from yunwei.errors import UsageError
 from yunwei.paths import content_root
-from yunwei.scan import source, xml
+from yunwei.scan import source, tables, xml
 from yunwei.scan.errors import ReportRefusedError
 from yunwei.scan.importing import import_reports
 
@@ -191,6 +191,49 @@ def test_xml_without_anything_wanted_is_not_gathered_in_memory(importer, monkeyp
     monkeypatch.setattr(xml, "MOST_BETWEEN", 200_000)
     filler = "<x>" + "y" * 1000 + "</x>"
     assert "without anything" in importer.refusal(nessus().replace("<Report ", filler * 400 + "<Report "))
+
+
+FILLER = "<x>" + "y" * 10_000 + "</x>"
+WANTED_AND_KEPT = f"<filters>{FILLER}<scan_start/></filters>"
+CERTIFICATE = f"<tls_certificate><host>a</host>{FILLER}</tls_certificate>"
+
+
+@pytest.mark.parametrize(
+    ("before", "refused"),
+    [
+        (WANTED_AND_KEPT * 40, True),
+        (f"{FILLER}<ports><port/></ports>" * 40, False),
+        (f"<tls_certificates>{CERTIFICATE * 40}</tls_certificates>", False),
+    ],
+    ids=["kept", "dropped-with-what-is-before-its-parent", "certificates"],
+)
+def test_what_stays_in_memory_is_counted_until_it_is_dropped(importer, monkeypatch, before, refused):
+    monkeypatch.setattr(xml, "MOST_BETWEEN", 200_000)
+    report = openvas(openvas_result("1")).replace("<results>", f"{before}<results>")
+    if refused:
+        assert "without anything" in importer.refusal(report)
+    else:
+        assert importer.read(report)["hosts"] == 1
+
+
+@pytest.mark.parametrize("cells", ["," * 200_000, nessus_row(output="x\n" * 100_000)], ids=["one-line", "many-lines"])
+def test_a_row_without_end_is_refused_before_it_is_in_memory(importer, monkeypatch, cells):
+    monkeypatch.setattr("yunwei.scan.tables._MOST_OF_A_ROW", 100_000)
+    report = NESSUS_CSV + nessus_row(output="x" * 60_000) * 2
+    assert importer.read(report)["hosts"] == 1
+    next(importer.store.folder.glob("*.sqlite")).unlink()
+    assert "a row of more than 100000 characters" in importer.refusal(report + cells)
+
+
+def test_a_workbook_that_says_one_text_without_end_is_refused(tmp_path):
+    path = tmp_path / "book.xls"
+    path.write_bytes(rsas_workbook([(22, "TCP", "ssh", "x", 5, "[中]", "", "", "", "", "y" * 30_000)] * 100))
+    limits = replace(source.LIMITS, office_bytes=1_000_000)
+    with source.open_report(path, limits) as report, pytest.raises(ReportRefusedError, match="cells hold more than"):
+        tables.sheets(report.source)
+    limits = replace(source.LIMITS, office_bytes=4_000_000)
+    with source.open_report(path, limits) as report:
+        assert [len(rows) for _, rows in tables.sheets(report.source)] == [4, 101]
 
 
 def test_a_huge_text_is_refused(importer):

@@ -3,6 +3,7 @@
 import bz2
 import gzip
 import json
+import weakref
 
 import pytest
 
@@ -29,6 +30,7 @@ from tests.scan_reports import (
     zipped,
 )
 from yunwei.scan.findings import findings_of
+from yunwei.scan.readers import rsas_html
 
 
 @pytest.fixture
@@ -222,6 +224,41 @@ def test_the_index_of_newer_rsas_6_counts_a_line_once_for_all_its_hosts(importer
     document = importer.read(_data_page(categories))
     assert (document["hosts"], _counted(document)) == (2, {"high": 1})
     assert len(_rows(importer, document)) == 2
+
+
+def _index_category(*names):
+    lines = [{"i18n_name": name, "vuln_level": "high", "target": [OURS]} for name in names]
+    return {"mark": "i", "data": {"vulns_info": {"vuln_distribution": {"vuln_list": lines}}}}
+
+
+def _host_categories(address):
+    items = {"vul_items": [{"port": 22, "protocol": "TCP", "vuls": [VULNERABILITY]}]}
+    return [{"mark": "host-summary", "data": {"target": address}}, {"mark": "vul-detail", "data": items}]
+
+
+def test_each_line_of_an_index_counts_whatever_list_it_is_in(importer):
+    document = importer.read(_data_page([_index_category("一"), _index_category("二"), _index_category("三", "四")]))
+    assert _counted(document) == {"high": 4}
+
+
+class _Page(dict):
+    __hash__ = object.__hash__
+
+
+def test_pages_of_newer_rsas_6_are_in_memory_one_at_a_time_and_the_index_is_not_counted_again(importer, monkeypatch):
+    pages = {f"{one}.html": _data_page(_host_categories(one)) for one in (OURS, FOREIGN, "203.0.113.251")}
+    alive, seen, read = weakref.WeakSet(), [], rsas_html._data
+
+    def watched(source):
+        seen.append(len(alive))
+        found = _Page(read(source))
+        alive.add(found)
+        return found
+
+    monkeypatch.setattr(rsas_html, "_data", watched)
+    document = importer.read(zipped({"index.html": _data_page([_index_category("一")]), **pages}))
+    assert (document["hosts"], _counted(document)) == (3, {"medium": 3})
+    assert seen == [0] * 4
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "gb18030", "utf-16"])

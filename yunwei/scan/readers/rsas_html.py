@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 from collections.abc import Iterator, Sequence
@@ -99,13 +100,17 @@ def read_data_page(source: Source, draft: Draft, encoding: str | None = None) ->
 def read_data_pages(sources: Sequence[Source], draft: Draft) -> None:
     """Read an archive's pages: those of hosts where there are any, which name ports; else the index."""
     draft.about = About("rsas", "rsas-v6-html-r04")
-    documents = [(source, _data(source)) for source in sources]
-    hosts = [(source, marks) for source, document in documents if "vul-detail" in (marks := _marks(document))]
-    for source, marks in hosts:
-        _host_page(marks, draft, source.name)
-    if not hosts:
-        for source, document in documents:
-            _index_page(document, draft, source.name)
+    others = []
+    for source in sources:
+        marks = _marks(_data(source))
+        if "vul-detail" in marks:
+            _host_page(marks, draft, source.name)
+        else:
+            others.append(source)
+    if len(others) == len(sources):
+        lines = itertools.count(1)
+        for source in others:
+            _index_page(_data(source), draft, lines)
     if not draft.hosts:
         raise ReportRefusedError("neither a host nor a list of vulnerabilities in its data", sources[0].name)
 
@@ -153,10 +158,10 @@ def _host_page(marks: dict[str, Any], draft: Draft, place: str) -> None:
             )
 
 
-def _index_page(document: dict[str, Any], draft: Draft, place: str) -> None:
+def _index_page(document: dict[str, Any], draft: Draft, lines: Iterator[int]) -> None:
     for category in _categories(document):
         found = mapping(mapping(mapping(category, "data"), "vulns_info"), "vuln_distribution")
-        for item, one in enumerate(rows(found, "vuln_list"), 1):
+        for one, item in zip(rows(found, "vuln_list"), lines, strict=False):
             targets = one.get("target") or []
             for address in targets if isinstance(targets, list) else [targets]:
                 key = str(address)
