@@ -61,6 +61,11 @@ def port_of(word: str) -> int | None:
     return int(number) if 0 < number < 65536 and number.is_integer() else None
 
 
+def place_of(port: str, protocol: str, service: str) -> tuple[int | None, str, str]:
+    """Return the place of a finding as a row of a table has it: port, protocol and service."""
+    return port_of(port), protocol.lower(), service
+
+
 def number_of(word: str | None) -> float | None:
     """Return a number between 0 and 10, or None."""
     try:
