@@ -60,7 +60,12 @@ def nessus_item(  # noqa: PLR0913, PLR0917 - as many as a ReportItem has
     )
 
 
-def nessus_host(items: Sequence[str], address: str = OURS, name: str = "", tags: str = "") -> str:
+def logged_in(word: str) -> str:
+    """Return the tag by which Nessus says `true` or `false` of a host."""
+    return f'<tag name="Credentialed_Scan">{word}</tag>'
+
+
+def nessus_host(items: Sequence[str], address: str = OURS, name: str = "", tags: str = logged_in("false")) -> str:
     return (
         f'<ReportHost name="{name or address}"><HostProperties><tag name="host-ip">{address}</tag>{tags}'
         f"</HostProperties>{''.join(items)}</ReportHost>"
@@ -203,3 +208,29 @@ def openvas_result(oid: str, cve: str = "", host: str = OURS, threat: str = "Hig
         f"</nvt><threat>{threat}</threat><severity>9.8</severity>"
         f'<detection><result id="inner"><details/></result></detection></result>'
     )
+
+
+FLAW = {"VulnerabilityID": "CVE-2020-0001", "PkgName": "p", "Severity": "LOW", "CVSS": {"nvd": {"V3Score": 5}}}
+NMAP = (
+    f'<nmaprun scanner="nmap" start="1"><host><status state="up"/><address addr="{OURS}" addrtype="ipv4"/><ports>'
+    '<port protocol="tcp" portid="22"><state state="open"/><service name="ssh"/><script id="a" output="CVE-2020-0001"/>'
+    '</port></ports></host><runstats><finished time="2"/><hosts total="1"/></runstats></nmaprun>'
+)
+
+
+def small_reports() -> dict[str, bytes | str]:
+    """Return a sound report of each layout that is read as text, XML, JSON, a workbook or an archive."""
+    return {
+        "nessus": nessus(),
+        "csv": NESSUS_CSV + nessus_row(cve="CVE-2020-0001") + nessus_row(2, output="a\nb"),
+        "openvas": openvas(openvas_result("1", "CVE-2020-0001")),
+        "rsas": rsas_xml(message="x"),
+        "xccdf": xccdf({"a": "fail", "b": "pass"}),
+        "nmap": NMAP,
+        "trivy": trivy(FLAW, FLAW),
+        "sheet": sheet_csv(),
+        "lynis": "report_version_major=1\nhostname=h\nwarning[]=A-1|text|-|-|\nfinish=true\n",
+        "xlsx": workbook([SHEET_HEADINGS, *SHEET_ROWS]),
+        "xls": rsas_workbook([(22, "TCP", "ssh", "x", 5, "[中]", "", "", "", "", "")]),
+        "zip": zipped({"a": xccdf({"a": "fail"})}),
+    }

@@ -6,28 +6,30 @@ from tests.scan_reports import (
     NESSUS_CSV,
     OURS,
     Importer,
+    logged_in,
     nessus,
     nessus_host,
     nessus_item,
     nessus_row,
     openvas,
     openvas_result,
+    rsas_xml,
     sheet_csv,
+    trivy,
     xccdf,
 )
 from yunwei.scan.diff import compare, side_of, summary
 
 OTHER = "192.0.2.12"
-LOGIN = '<tag name="Credentialed_Scan">{}</tag>'
 
 
 @pytest.fixture
 def verdicts(tmp_path):
     importer = Importer(tmp_path)
 
-    def _verdicts(old, new):
+    def _verdicts(old, new, **more):
         sides = [side_of(importer.store, importer.read(one)["id"]) for one in (old, new)]
-        return {(one.finding.rule, one.finding.host): one for one in compare(*sides)}
+        return {(one.finding.rule, one.finding.host): one for one in compare(*sides, **more)}
 
     return _verdicts
 
@@ -58,14 +60,70 @@ def test_a_host_that_was_down_is_not_scanned(verdicts):
 
 @pytest.mark.parametrize(
     ("tags", "output", "reason"),
-    [(LOGIN.format("false"), "", "credentials"), ("", "Port range : 1-1024", "ports")],
+    [(logged_in("false"), "", "credentials"), ("", "Port range : 1-1024", "ports")],
 )
 def test_another_way_of_scanning_proves_nothing(verdicts, tags, output, reason):
-    old = nessus(nessus_host([nessus_item(1)], tags=LOGIN.format("true") if tags else ""))
+    old = nessus(nessus_host([nessus_item(1)], tags=logged_in("true") if tags else ""))
     new = nessus(nessus_host([nessus_item(19506, 0, output=output)], tags=tags))
     found = _one(verdicts(old, new))
     assert found.verdict == "not_retested"
     assert reason in found.reason
+
+
+def _scanned(rule, login):
+    """Return a CSV of Nessus: a finding, and what the plugin on the scan says of the login."""
+    return NESSUS_CSV + nessus_row(rule) + nessus_row(19506, risk="None", output=login)
+
+
+def _host_of_openvas(detail):
+    details = f"<detail><name>{detail}</name><value>Protocol SSH</value></detail>" if detail else ""
+    return f"<host><ip>{OURS}</ip>{details}</host>"
+
+
+def _openvas(oid, detail):
+    return openvas(openvas_result(oid)).replace("<results>", _host_of_openvas(detail) + "<results>")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "rule"),
+    [
+        (nessus(nessus_host([nessus_item(1)], tags="")), nessus(nessus_host([])), "1"),
+        (nessus(nessus_host([nessus_item(1)])), nessus(nessus_host([], tags="")), "1"),
+        (_scanned(1, ""), _scanned(2, ""), "1"),
+        (_openvas("1", ""), _openvas("2", ""), "1"),
+        (rsas_xml(), rsas_xml(points={"101": "7.0", "102": "4.0"}), "103"),
+    ],
+    ids=["nessus-before", "nessus-after", "nessus-csv", "openvas", "rsas"],
+)
+def test_where_the_login_is_unknown_nothing_is_gone_unless_somebody_vouches_for_it(verdicts, old, new, rule):
+    found = verdicts(old, new)[rule, "fl-app1"]
+    assert (found.verdict, found.cause) == ("not_retested", "login_unknown")
+    assert verdicts(old, new, same_login=True)[rule, "fl-app1"].verdict == "gone"
+
+
+@pytest.mark.parametrize(
+    ("make", "yes", "no"),
+    [
+        (_scanned, "Credentialed checks : yes, as 'root' via ssh", "Credentialed checks : no"),
+        (_openvas, "Auth-SSH-Success", "Auth-SSH-Failure"),
+    ],
+    ids=["nessus-csv", "openvas"],
+)
+def test_what_a_report_says_of_the_login_outweighs_whoever_vouches(verdicts, make, yes, no):
+    rules = [("1", "fl-app1"), ("2", "fl-app1")]
+    alike, other = (
+        [verdicts(make(1, yes), make(2, one), same_login=True)[rule] for rule in rules] for one in (yes, no)
+    )
+    assert [one.verdict for one in alike] == ["gone", "new"]
+    assert [(one.verdict, one.cause) for one in other] == [("not_retested", "credentials"), ("new", "")]
+
+
+def test_what_reads_the_host_s_own_files_needs_no_login(verdicts):
+    flaws = [{"VulnerabilityID": f"CVE-2020-000{one}", "PkgName": "p", "Severity": "LOW"} for one in (1, 2)]
+    found = verdicts(trivy(*flaws), trivy(flaws[0]))
+    assert {one.finding.cves: one.verdict for one in found.values()} == {
+        ("CVE-2020-0001",): "still_there", ("CVE-2020-0002",): "gone",
+    }  # fmt: skip
 
 
 def test_a_report_that_is_not_whole_proves_nothing(verdicts):

@@ -11,7 +11,7 @@ import docx
 import openpyxl
 import pytest
 
-from tests.scan_reports import Importer, nessus, nessus_host, nessus_item, trivy
+from tests.scan_reports import Importer, logged_in, nessus, nessus_host, nessus_item, trivy
 from yunwei.cli import main
 from yunwei.errors import UsageError
 from yunwei.report.words import load_words
@@ -57,12 +57,20 @@ def test_a_re_scan_tells_gone_still_there_and_not_scanned_apart(importer, old):
 
 
 def test_why_it_was_not_re_tested_is_said_in_the_document_s_language(importer, old):
-    again = importer.read(nessus(nessus_host([], tags='<tag name="Credentialed_Scan">true</tag>')))["id"]
+    again = importer.read(nessus(nessus_host([], tags=logged_in("true"))))["id"]
     for lang, said in (("zh", "扫描凭据不同"), ("en", "same credentials")):
         made = feedback.make(importer.store, old, again, TODAY, lang)
         evidence = {row[NAME]: row[feedback.COLUMNS.index("evidence")] for row in made.rows}
         assert said in evidence["Flaw 1"]
         assert again in evidence["Flaw 1"]
+
+
+def test_whoever_vouches_for_the_login_is_named_in_the_document(importer, tmp_path):
+    reports = [nessus(nessus_host(items, tags="")) for items in ([nessus_item(1)], [])]
+    identity, after = (importer.read(one)["id"] for one in reports)
+    made = [feedback.make(importer.store, identity, after, TODAY, "zh", same_login=one) for one in (False, True)]
+    assert [one.rows[0][DISPOSITION] for one in made] == ["未复测", "复扫未再发现"]
+    assert [[word for word, _ in one.facts].count("登录方式") for one in made] == [0, 1]
 
 
 def test_an_acceptance_shows_until_its_day_and_then_as_expired(importer, old):

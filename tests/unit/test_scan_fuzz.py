@@ -5,46 +5,10 @@ import random
 
 import pytest
 
-from tests.scan_reports import (
-    NESSUS_CSV,
-    OURS,
-    SHEET_HEADINGS,
-    SHEET_ROWS,
-    Importer,
-    nessus,
-    nessus_row,
-    openvas,
-    openvas_result,
-    rsas_workbook,
-    rsas_xml,
-    sheet_csv,
-    trivy,
-    workbook,
-    xccdf,
-    zipped,
-)
+from tests.scan_reports import FLAW, Importer, rsas_xml, small_reports, trivy
 from yunwei.scan.importing import import_reports
 
-FLAW = {"VulnerabilityID": "CVE-2020-0001", "PkgName": "p", "Severity": "LOW", "CVSS": {"nvd": {"V3Score": 5}}}
-NMAP = (
-    f'<nmaprun scanner="nmap" start="1"><host><status state="up"/><address addr="{OURS}" addrtype="ipv4"/><ports>'
-    '<port protocol="tcp" portid="22"><state state="open"/><service name="ssh"/><script id="a" output="CVE-2020-0001"/>'
-    '</port></ports></host><runstats><finished time="2"/><hosts total="1"/></runstats></nmaprun>'
-)
-REPORTS = {
-    "nessus": nessus(),
-    "csv": NESSUS_CSV + nessus_row(cve="CVE-2020-0001") + nessus_row(2, output="a\nb"),
-    "openvas": openvas(openvas_result("1", "CVE-2020-0001")),
-    "rsas": rsas_xml(message="x"),
-    "xccdf": xccdf({"a": "fail", "b": "pass"}),
-    "nmap": NMAP,
-    "trivy": trivy(FLAW, FLAW),
-    "sheet": sheet_csv(),
-    "lynis": "report_version_major=1\nhostname=h\nwarning[]=A-1|text|-|-|\nfinish=true\n",
-    "xlsx": workbook([SHEET_HEADINGS, *SHEET_ROWS]),
-    "xls": rsas_workbook([(22, "TCP", "ssh", "x", 5, "[中]", "", "", "", "", "")]),
-    "zip": zipped({"a": xccdf({"a": "fail"})}),
-}
+REPORTS = small_reports()
 TURNS = {"xls": 8, "xlsx": 12}  # each starts a process
 
 

@@ -1,10 +1,12 @@
 """One table of severity words; ids and secrets in text."""
 
+import signal
+
 import pytest
 
-from yunwei.scan import text
+from yunwei.scan import nessus_output, text
 from yunwei.scan.severity import is_known, rsas_severity, severity_of
-from yunwei.scan.shapes import Package
+from yunwei.scan.shapes import Package, ScannedHost
 
 
 @pytest.mark.parametrize(
@@ -75,9 +77,50 @@ def test_advice_on_passwords_stays_as_it_is(said):
     assert text.safe_prose(said) == said
 
 
+def test_a_name_is_an_id_without_the_password_in_it():
+    assert text.name_id("SSH 弱口令: S3cret!") == text.name_id("SSH 弱口令: 0ther!")
+    assert text.safe_prose("Default Password (toor) for 'root' Account") == "Default Password … for 'root' Account"
+    assert text.safe_prose("MySQL弱口令【原理扫描】") == "MySQL弱口令【原理扫描】"
+
+
+@pytest.fixture
+def processor_seconds():
+    """Break a test off that computes longer than any of it should."""
+    signal.signal(signal.SIGVTALRM, _too_long)
+    signal.setitimer(signal.ITIMER_VIRTUAL, 10)
+    yield
+    signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+    signal.signal(signal.SIGVTALRM, signal.SIG_DFL)
+
+
+def _too_long(*_):
+    raise AssertionError("a text made up to be slow was")
+
+
+@pytest.mark.usefixtures("processor_seconds")
+@pytest.mark.parametrize("word", ["password", "口令", "community", "default password (", "a/"])
+@pytest.mark.parametrize("safe", [text.safe_prose, text.safe_typed])
+def test_no_text_takes_a_pattern_long(safe, word):
+    for hostile in (f"{word}{' ' * 40_000}", f"{word} " * 10_000, f"口令{word * 10_000}"):
+        assert len(safe(hostile)) <= text.MOST_CHARACTERS
+
+
+@pytest.mark.usefixtures("processor_seconds")
+def test_no_output_of_nessus_takes_long_to_read():
+    host = ScannedHost("h")
+    nessus_output.note_scan(host, f"Port range : 1{' ' * 1_000_000}-2\nCredentialed checks{' ' * 1_000_000}")
+    assert (host.scope, host.credentialed) == ("ports 1", None)
+
+
+@pytest.mark.parametrize("safe", [text.safe_prose, text.safe_typed])
+def test_a_text_is_cut_before_it_is_searched(safe):
+    assert safe(f"password: {'1' * text.MOST_CHARACTERS} tail") == "password…"
+
+
 def test_pairs_of_account_and_password_go_from_what_people_typed():
     assert "S3cret" not in text.safe_typed("存在弱口令（root/S3cret、admin:S3cret）")
     assert "winter" not in text.safe_typed("口令为winter，root/winter")
+    assert "winter" not in text.safe_typed("口令： winter")
     assert text.safe_typed("路径 /etc/ssh") == "路径 /etc/ssh"
 
 
@@ -88,7 +131,7 @@ def test_evidence_of_a_flaw_about_passwords_is_withheld_whole():
 
 def test_packages_are_read_from_what_nessus_says():
     output = "\nRemote package installed : tar-1.26-35.el7\nShould be : tar-1.26-36.el7\n"
-    assert text.nessus_packages(output) == (Package("tar", "1.26-35.el7", "1.26-36.el7"),)
-    assert text.nessus_packages("Path : /a\n Installed version : 1.0\n Fixed version : 1.1") == (
+    assert nessus_output.packages(output) == (Package("tar", "1.26-35.el7", "1.26-36.el7"),)
+    assert nessus_output.packages("Path : /a\n Installed version : 1.0\n Fixed version : 1.1") == (
         Package("", "1.0", "1.1"),
     )

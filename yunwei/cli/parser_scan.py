@@ -26,13 +26,14 @@ def add_scan(commands: Commands) -> None:
     with_inventory(reading)
     listing = command(scan, "list", "scan.show_list", "list the stored reports")
     listing.add_argument("--json", action="store_true", help="print exactly one JSON document on standard output")
-    show = command(scan, "show", "scan.show_report", "show a report's findings, grouped by flaw")
+    show = command(scan, "show", "scan.show_report", "show a report's findings, the gravest first")
     show.add_argument("id", metavar="ID", help="a report's id, or its beginning")
     show.add_argument("--all", action="store_true", help="informational findings and what passed as well")
     show.add_argument("--json", action="store_true", help="print exactly one JSON document on standard output")
     diff = command(scan, "diff", "scan.diff", "compare two reports; a host that was not scanned again is not fixed")
     diff.add_argument("old", metavar="OLD", help="the earlier report")
     diff.add_argument("new", metavar="NEW", help="the later report")
+    _add_same_login(diff)
     diff.add_argument("--json", action="store_true", help="print exactly one JSON document on standard output")
     waive = command(scan, "waive", "scan.waive", "record that a finding is accepted until a day")
     waive.add_argument("finding", metavar="FINDING", help="a finding's id, of `yunwei scan show`")
@@ -53,9 +54,18 @@ def add_scan(commands: Commands) -> None:
     feedback = command(scan, "feedback", "scan.feedback", "write what became of each finding (整改反馈)")
     feedback.add_argument("id", metavar="ID", help="the report that is answered")
     feedback.add_argument("--after", metavar="NEW", help="the re-scan; without it nothing is said to be fixed")
+    _add_same_login(feedback)
     feedback.add_argument("-o", "--output", type=absolute, metavar="FILE", help="an xlsx, docx, csv or html file")
     feedback.add_argument(
         "--lang", choices=("zh", "en"), default="zh", help="language of the document (default: %(default)s)"
+    )
+
+
+def _add_same_login(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--same-login",
+        action="store_true",
+        help="you vouch that both scans logged in alike, or neither did; counts only where a report does not say",
     )
 
 

@@ -80,7 +80,7 @@ def diff(options: argparse.Namespace) -> int:
     """Compare two reports."""
     store = Store.default()
     old, new = (comparing.side_of(store, store.resolve(word)) for word in (options.old, options.new))
-    compared = comparing.compare(old, new)
+    compared = comparing.compare(old, new, same_login=options.same_login)
     counts = comparing.summary(compared)
     if options.json:
         rows = [visible(comparing.as_json(one)) for one in compared]
@@ -114,7 +114,8 @@ def feedback(options: argparse.Namespace) -> int:
     after = store.resolve(options.after) if options.after else None
     path = options.output or state_dir() / "feedback" / f"{identity}.xlsx"
     today = datetime.now().astimezone().date()
-    feedback_files.write(answering.make(store, identity, after, today, options.lang), path)
+    made = answering.make(store, identity, after, today, options.lang, same_login=options.same_login)
+    feedback_files.write(made, path)
     print(path)
     return 0
 

@@ -21,6 +21,7 @@ REASONS = {
     "no_result": "the later benchmark has no result for this rule",
     "credentials": "not scanned with the same credentials",
     "scope": "not scanned with the same ports, profile or filter",
+    "login_unknown": "a report does not say whether its scanner logged in",
 }
 Key = tuple[str, int | None, str, str]
 
@@ -65,11 +66,16 @@ def side_of(store: Store, identity: str) -> Side:
     return Side(document, hosts, counted, {one.key: one.status for one in found})
 
 
-def compare(old: Side, new: Side) -> list[Compared]:
-    """Return what became of every finding of the earlier report, and what is new in the later one."""
+def compare(old: Side, new: Side, *, same_login: bool = False) -> list[Compared]:
+    """Return what became of every finding of the earlier report, and what is new in the later one.
+
+    `same_login`: somebody vouches that both scans logged in alike; it counts only where a report does not say.
+    """
     same_ids = old.space == new.space
     flaws = _flaws(new.findings)
     result = [_old_finding(one, old, new, flaws, same_ids=same_ids) for one in old.findings]
+    if same_login:
+        result = [Compared(one.finding, "gone") if one.cause == "login_unknown" else one for one in result]
     known = {one.key for one in old.findings}
     old_flaws = _flaws(old.findings)
     for one in new.findings:
@@ -119,11 +125,11 @@ def _incomparable(host: str, old: Side, new: Side) -> str:
         return "not_whole"
     if new.document["scanner"] == "openscap":
         return "no_result"
-    if before.credentialed != after.credentialed:
+    if None not in (before.credentialed, after.credentialed) and before.credentialed != after.credentialed:
         return "credentials"
     if before.scope != after.scope or old.document["scope"] != new.document["scope"]:
         return "scope"
-    return ""
+    return "login_unknown" if None in (before.credentialed, after.credentialed) else ""
 
 
 def _flaws(findings: Iterable[StoredFinding]) -> dict[str, set[str]]:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from yunwei.scan.shapes import SEVERITIES, About, Finding, ScannedHost
+from yunwei.scan.text import safe_prose
 
 _MOST_WARNINGS = 200
 _BATCH = 5000
@@ -89,7 +90,8 @@ class Draft:
             self._rules.add(key)
             self._db.execute(
                 "INSERT OR IGNORE INTO rule VALUES (?, ?, ?, ?, ?)",
-                (found.rule, found.name, found.family, found.description, found.solution),
+                # Readers have made the long texts safe; names they hand on as the report has them.
+                (found.rule, safe_prose(found.name), found.family, found.description, found.solution),
             )
         packages = json.dumps(found.packages, ensure_ascii=False) if found.packages else ""
         self._findings.append(

@@ -13,5 +13,10 @@ class ReportRefusedError(YunweiError):
         super().__init__(f"{place}: {reason}" if place else reason)
 
 
+def said_by(error: Exception) -> str:
+    """Return an error's words in one line, without the advice that Python gives to programmers."""
+    return " ".join(str(error).partition("; use sys.")[0].split())[:200]
+
+
 class WrongEncodingError(ReportRefusedError):
     """Bytes that are not of the encoding that the report declares; it may be read once more as GB18030."""

@@ -33,20 +33,25 @@ class Feedback:
     lang: str
 
 
-def make(store: Store, identity: str, after: str | None, today: date, lang: str) -> Feedback:
-    """Return the feedback on a report; only a re-scan (`after`) can say that something is gone."""
+def make(  # noqa: PLR0913 - what an answer depends on
+    store: Store, identity: str, after: str | None, today: date, lang: str, *, same_login: bool = False
+) -> Feedback:
+    """Return the feedback on a report; only a re-scan (`after`) can say that something is gone.
+
+    `same_login` is that of `compare`, and the document says that somebody vouched for it.
+    """
     words = load_words(lang, "scan")
     known = waivers(store)
     rows = [
         _row(number, one, verdict, known.get(one.id), after, today, words)
-        for number, (one, verdict) in enumerate(_judged(store, identity, after), 1)
+        for number, (one, verdict) in enumerate(_judged(store, identity, after, same_login=same_login), 1)
     ]
     document = store.document(identity)
     later = store.document(after) if after else None
     return Feedback(
         words("scan.title"),
         words("scan.sheet"),
-        _facts(document, later, today, words),
+        _facts(document, later, today, words, same_login=same_login),
         _counts(document, later, words),
         [words(f"scan.column.{column}") for column in COLUMNS],
         [visible(row) for row in rows],
@@ -54,14 +59,16 @@ def make(store: Store, identity: str, after: str | None, today: date, lang: str)
     )
 
 
-def _judged(store: Store, identity: str, after: str | None) -> Iterable[tuple[StoredFinding, Compared | None]]:
+def _judged(
+    store: Store, identity: str, after: str | None, *, same_login: bool
+) -> Iterable[tuple[StoredFinding, Compared | None]]:
     """Yield each finding of the report with what the re-scan says of it."""
     if after is None:
         for one in findings_of(store, identity):
             yield one, None
         return
     old = side_of(store, identity)
-    for found in compare(old, side_of(store, after)):
+    for found in compare(old, side_of(store, after), same_login=same_login):
         if found.verdict not in ("new", "new_host"):
             yield found.finding, found
 
@@ -109,7 +116,9 @@ def _state(judged: Compared | None, waiver: Waiver | None, today: date) -> str:
     return "open" if judged is None else judged.verdict
 
 
-def _facts(document: Document, later: Document | None, today: date, words: Words) -> list[tuple[str, str]]:
+def _facts(
+    document: Document, later: Document | None, today: date, words: Words, *, same_login: bool
+) -> list[tuple[str, str]]:
     name = document["file"].rpartition("/")[2]
     again = words("scan.none_after") if later is None else f"{later['id']} ({later['file'].rpartition('/')[2]})"
     facts = [
@@ -118,6 +127,7 @@ def _facts(document: Document, later: Document | None, today: date, words: Words
         (words("scan.scanned"), document["finished"] or document["started"] or ""),
         (words("scan.hosts"), str(document["hosts"])),
         (words("scan.retest"), again),
+        *([(words("scan.login"), words("scan.vouched"))] if later and same_login else []),
         (words("scan.written"), today.isoformat()),
         ("", words("scan.omitted")),
     ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -13,7 +14,7 @@ from yunwei.policy import Policy
 from yunwei.report.visible import plain
 from yunwei.scan.detect import Read, reader_of
 from yunwei.scan.draft import Draft
-from yunwei.scan.errors import ReportRefusedError, WrongEncodingError
+from yunwei.scan.errors import ReportRefusedError, WrongEncodingError, said_by
 from yunwei.scan.match import Match, match
 from yunwei.scan.source import ReportFile, Source, open_report
 from yunwei.scan.store import Document, Store
@@ -69,6 +70,7 @@ class _Import:
 
     def run(self) -> Outcome:
         """Read and store; a refused report leaves nothing."""
+        file = _shown(self.path)
         try:
             with open_report(self.path) as report:
                 source, read = reader_of(report.source)
@@ -77,8 +79,12 @@ class _Import:
                 except WrongEncodingError:
                     document = self._stored(report, source, read, "gb18030")
         except ReportRefusedError as error:
-            return Outcome(str(self.path), None, plain(str(error)))
-        return Outcome(str(self.path), document)
+            return Outcome(file, None, plain(str(error)))
+        except (ValueError, OverflowError) as error:
+            # A number of too many digits, half a character: well-formed, and neither Python nor SQLite holds it.
+            reason = f"a value in it cannot be read: {said_by(error)}. The report is damaged; export it once more"
+            return Outcome(file, None, plain(str(ReportRefusedError(reason, self.path.name))))
+        return Outcome(file, document)
 
     def _stored(self, report: ReportFile, source: Source, read: Read, encoding: str | None) -> Document:
         """Store a report. One that is there is read again: the inventory may have learnt its hosts since."""
@@ -110,6 +116,11 @@ class _Import:
         return [Match(self.host)]
 
 
+def _shown(path: Path) -> str:
+    """Return a path as text that can be stored: bytes that are no UTF-8 are written out."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
+
+
 def _document(path: Path, report: ReportFile, draft: Draft, matches: Sequence[Match], identity: str) -> Document:
     about, counts = draft.about, draft.counts()
     unmatched = [
@@ -124,7 +135,7 @@ def _document(path: Path, report: ReportFile, draft: Draft, matches: Sequence[Ma
     return {
         "id": identity,
         "imported": datetime.now(UTC).isoformat(timespec="seconds"),
-        "file": str(path),
+        "file": _shown(path),
         "sha256": report.sha256,
         "scanner": about.scanner,
         "format": about.format,

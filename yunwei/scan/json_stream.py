@@ -8,7 +8,7 @@ from typing import IO, Any
 import ijson
 from ijson.common import ObjectBuilder
 
-from yunwei.scan.errors import ReportRefusedError
+from yunwei.scan.errors import ReportRefusedError, said_by
 from yunwei.scan.source import MIB, Source
 
 _MOST_LEVELS = 50
@@ -73,10 +73,9 @@ def values(source: Source, whole: frozenset[str]) -> Iterator[tuple[str, Any]]:
                     yield prefix, []
                 elif event in ("string", "number", "boolean", "null"):
                     yield prefix, value
-        except (ijson.JSONError, UnicodeDecodeError) as error:
-            said = " ".join(str(error).split())[:200]
+        except (ijson.JSONError, ValueError) as error:
             raise ReportRefusedError(
-                f"no sound JSON: {said}. The report is damaged or cut off; export it once more",
+                f"no sound JSON: {said_by(error)}. The report is damaged or cut off; export it once more",
                 f"{source.name}, before byte {text.read_bytes}",
             ) from error
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import json
 import re
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator, Sequence
-from typing import TextIO
+from typing import IO, TextIO, cast
 
 from yunwei.scan import workbook
 from yunwei.scan.draft import Draft
@@ -18,6 +20,7 @@ from yunwei.scan.source import MIB, Source, members
 
 # The most characters of one cell: what scanners write is below, and Python's own limit of 131072 is too little.
 _MOST_OF_A_CELL = 16 * MIB
+_MOST_OF_A_ROW = 4 * _MOST_OF_A_CELL
 _SEPARATORS = ",\t;"
 _MARKUP = re.compile(rb"<!(DOCTYPE|ENTITY)", re.IGNORECASE)
 
@@ -32,12 +35,12 @@ def csv_rows(source: Source, draft: Draft, encoding: str | None = None) -> Itera
     csv.field_size_limit(_MOST_OF_A_CELL)
     separator = _separator(head_text(source))
     with opened_text(source, encoding) as text:
-        lines = _Lines(text)
+        lines = _Lines(text, source.name)
         reader = csv.reader(lines, delimiter=separator, strict=True)
         before = 0
         try:
             for cells in reader:
-                line, before = before + 1, reader.line_num
+                line, before, lines.of_row = before + 1, reader.line_num, 0
                 if any(cell.strip() for cell in cells):
                     yield line, cells
         except csv.Error as error:
@@ -51,15 +54,21 @@ def csv_rows(source: Source, draft: Draft, encoding: str | None = None) -> Itera
 
 
 class _Lines:
-    """The lines of a text; remembers the last."""
+    """The lines of a text; remembers the last, and how many characters the row has that they are read for."""
 
-    def __init__(self, text: TextIO) -> None:
-        self._text = text
+    def __init__(self, text: TextIO, name: str) -> None:
+        self._text, self._name, self._number = text, name, 0
         self.last = ""
+        self.of_row = 0
 
     def __iter__(self) -> Iterator[str]:
-        for line in self._text:
+        while line := self._text.readline(_MOST_OF_A_ROW - self.of_row + 1):
             self.last = line
+            self._number += 1
+            self.of_row += len(line)
+            if self.of_row > _MOST_OF_A_ROW:
+                place = f"{self._name}, line {self._number}"
+                raise ReportRefusedError(f"a row of more than {_MOST_OF_A_ROW} characters", place)
             yield line
 
 
@@ -78,18 +87,43 @@ def sheets(source: Source) -> list[tuple[str, list[Row]]]:
         raise ReportRefusedError(f"a workbook of more than {source.limits.office_bytes} bytes", source.name)
     if content[:2] == b"PK":
         _demand_harmless(source)
-    words = [sys.executable, workbook.__file__]
-    done = subprocess.run(words, input=content, capture_output=True, check=False)
-    if done.returncode:
-        said = done.stderr.decode("utf-8", "replace").strip().splitlines()
-        reason = said[-1] if said else f"reading it was ended by signal {-done.returncode}, as for want of memory"
-        raise ReportRefusedError(f"no sound workbook: {reason[:300]}. Save it once more", source.name)
-    return _sheets(done.stdout)
+    return _read_apart(content, source)
 
 
-def _sheets(printed: bytes) -> list[tuple[str, list[Row]]]:
+def _read_apart(content: bytes, source: Source) -> list[tuple[str, list[Row]]]:
+    """Return what a process of its own reads in a workbook."""
+    with (
+        tempfile.TemporaryFile() as faults,
+        subprocess.Popen(
+            [sys.executable, workbook.__file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=faults
+        ) as child,
+    ):
+        # It prints nothing before it has read all; it may have ended before that.
+        with contextlib.suppress(BrokenPipeError), cast(IO[bytes], child.stdin) as workbook_in:
+            workbook_in.write(content)
+        try:
+            found = _sheets(cast(IO[bytes], child.stdout), source)
+        except ReportRefusedError:
+            child.kill()
+            raise
+        if child.wait():
+            faults.seek(0)
+            said = faults.read().decode("utf-8", "replace").strip().splitlines()
+            reason = said[-1] if said else f"reading it was ended by signal {-child.returncode}, as for want of memory"
+            raise ReportRefusedError(f"no sound workbook: {reason[:300]}. Save it once more", source.name)
+    return found
+
+
+def _sheets(printed: IO[bytes], source: Source) -> list[tuple[str, list[Row]]]:
+    """Return what the reading process prints, up to the line within which it ended."""
     found: list[tuple[str, list[Row]]] = []
-    for line in printed.splitlines():
+    most = left = source.limits.office_bytes
+    while line := printed.readline(left + 1):
+        left -= len(line)
+        if left < 0:
+            raise ReportRefusedError(f"a workbook whose cells hold more than {most} bytes", source.name)
+        if not line.endswith(b"\n"):
+            break
         value = json.loads(line)
         if isinstance(value, str):
             found.append((value, []))

@@ -7,8 +7,6 @@ import unicodedata
 from collections.abc import Iterable
 from functools import lru_cache
 
-from yunwei.scan.shapes import Package
-
 MOST_CHARACTERS = 32_768  # of one text that is kept, the most that a cell of a spreadsheet holds
 WITHHELD = "(withheld: it may hold passwords)"
 _CVE = re.compile(r"CVE-\d{4}-\d{4,}", re.IGNORECASE)
@@ -20,20 +18,21 @@ _SECRET_WORDS = (
     "默认账", "默认帐", "passcode", "secret", "token", "private key",
 )  # fmt: skip
 _VALUE = r"""[^\s"'”’，；,;]+"""
-# Behind a colon anything is a value. Behind `is` it is one where it is quoted or has what words have not: advice such
-# as "the password is stored" stays readable.
+# Behind a colon anything is a value, and so is what stands in brackets behind a default. Behind `is` it is one where it
+# is quoted or has what words have not: advice such as "the password is stored" stays readable. Blanks are never tried
+# again in other shares (`*+`), nor is a word looked through without end: texts are hostile.
 _SECRET_VALUE = re.compile(
-    r"((?:password|passwd|passphrase|passcode|pwd|secret|token|community(?: string)?|口令|密码|密碼)\s*)"
-    rf"""(?:[:=：＝]\s*["'“‘]?{_VALUE}|(?:was|is|为|是|of)?\s*(?:["'“‘]{_VALUE}|(?=[^\s]*[\d!@#$%^&*]){_VALUE}))""",
+    r"((?:password|passwd|passphrase|passcode|pwd|secret|token|community(?: string)?|credentials?"
+    r"|口令|密码|密碼|凭证|凭据)\s*+)"
+    r"(?:(?:(?<=default password )|(?<=default credentials ))[(（][^)）]{0,200}+[)）]?"
+    rf"""|[:=：＝]\s*+["'“‘]?{_VALUE}"""
+    rf"""|(?:was|is|为|是|of)?\s*+(?:["'“‘]{_VALUE}|(?=[^\s\d!@#$%^&*]{{0,200}}+[\d!@#$%^&*]){_VALUE}))""",
     re.IGNORECASE,
 )
-_TYPED_VALUE = re.compile(r"((?:password|口令|密码)\s*(?:is|was|为|是)?\s*)[^\s，；,;。()（）]+", re.IGNORECASE)
-_ACCOUNT_PAIR = re.compile(r"""([\w.@-]{1,64}\s*[/:：])\s*[^\s"'，；,;)）\]】]+""")
-_PAIRS_OF_NESSUS = re.compile(
-    r"Remote package installed\s*:\s*(\S+)\s+Should be\s*:\s*(\S+)|"
-    r"Installed version\s*:\s*(\S+)\s+Fixed version\s*:\s*(\S+)"
+_TYPED_VALUE = re.compile(
+    r"((?:password|口令|密码)\s*+(?:is|was|为|是)?\s*+[:=：＝]?+\s*+)[^\s，；,;。()（）]+", re.IGNORECASE
 )
-_RPM = re.compile(r"^(.+)-([^-]+-[^-]+)$")
+_ACCOUNT_PAIR = re.compile(r"""([\w.@-]{1,64}\s*+[/:：])\s*+[^\s"'，；,;)）\]】]+""")
 
 
 def cves_in(text: str | None) -> tuple[str, ...]:
@@ -44,11 +43,11 @@ def cves_in(text: str | None) -> tuple[str, ...]:
 
 
 def name_id(name: str) -> str:
-    """Return a finding's name as its id, for layouts that give none: brackets and widths alike.
+    """Return a finding's name as its id, for layouts that give none: brackets and widths alike, no password in it.
 
     The mark 【原理扫描】 stays: what was proven by probing and what was told from a version are two lines of a report.
     """
-    plain = unicodedata.normalize("NFKC", name).translate(_BRACKETS)
+    plain = safe_prose(unicodedata.normalize("NFKC", name).translate(_BRACKETS))
     return "name:" + " ".join(plain.split()).casefold()
 
 
@@ -60,6 +59,11 @@ def port_of(word: str) -> int | None:
     except ValueError:
         return None
     return int(number) if 0 < number < 65536 and number.is_integer() else None
+
+
+def place_of(port: str, protocol: str, service: str) -> tuple[int | None, str, str]:
+    """Return the place of a finding as a row of a table has it: port, protocol and service."""
+    return port_of(port), protocol.lower(), service
 
 
 def number_of(word: str | None) -> float | None:
@@ -90,39 +94,20 @@ def safe_evidence(text: str, *about: str) -> str:
 
 def safe_prose(text: str) -> str:
     """Return a scanner's own words on a flaw, shortened, values behind words for secrets taken out."""
-    if not is_about_secrets(text):
-        return text[:MOST_CHARACTERS]
-    return _SECRET_VALUE.sub(lambda found: f"{found.group(1)}…", text)[:MOST_CHARACTERS]
+    text = text[:MOST_CHARACTERS]
+    return _SECRET_VALUE.sub(lambda found: f"{found.group(1)}…", text) if is_about_secrets(text) else text
 
 
 def safe_typed(text: str) -> str:
     """Return what people typed, as `safe_prose`; where it is about secrets, pairs of account and value go as well."""
+    text = text[:MOST_CHARACTERS]
     if not is_about_secrets(text):
-        return text[:MOST_CHARACTERS]
+        return text
     for pattern in (_TYPED_VALUE, _ACCOUNT_PAIR):
         text = pattern.sub(lambda found: f"{found.group(1)}…", text)
     return safe_prose(text)
 
 
-def nessus_packages(output: str) -> tuple[Package, ...]:
-    """Return the packages of a Nessus plugin's output, which has no field for them."""
-    if "nstalled" not in output:
-        return ()
-    found = []
-    for installed, fixed, version, fixed_version in _PAIRS_OF_NESSUS.findall(output):
-        if installed:
-            name, has = _split(installed)
-            found.append(Package(name, has, _split(fixed)[1]))
-        else:
-            found.append(Package("", version, fixed_version))
-    return tuple(found)
-
-
 def joined(words: Iterable[str | None]) -> str:
     """Return texts as one, what is blank left out."""
     return " ".join(word.strip() for word in words if word and word.strip())
-
-
-def _split(package: str) -> tuple[str, str]:
-    found = _RPM.match(package)
-    return (found.group(1), found.group(2)) if found else (package, "")

@@ -18,6 +18,7 @@ import python_calamine
 
 MEMORY_BYTES = 1 << 30
 PROCESSOR_SECONDS = 120
+FAULT_BYTES = 1 << 20
 
 
 def main() -> None:
@@ -25,6 +26,7 @@ def main() -> None:
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
     resource.setrlimit(resource.RLIMIT_CPU, (PROCESSOR_SECONDS, PROCESSOR_SECONDS))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (FAULT_BYTES, FAULT_BYTES))  # of standard error, which is a file
     workbook = python_calamine.CalamineWorkbook.from_filelike(io.BytesIO(sys.stdin.buffer.read()))
     for name in workbook.sheet_names:
         print(json.dumps(name))

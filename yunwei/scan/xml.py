@@ -13,7 +13,7 @@ from yunwei.scan.errors import ReportRefusedError, WrongEncodingError
 from yunwei.scan.source import MIB, Source
 
 Element = Any
-# What is read at most between two elements that a reader wants: all of it stays in memory.
+# What is read at most between two elements that a reader drops: all of it stays in memory.
 MOST_BETWEEN = 16 * MIB
 _MOST_OF_A_PAGE = 64 * MIB
 _DECLARATION = re.compile(rb"^\s*<\?xml[^>]*\?>")
@@ -44,16 +44,27 @@ def child_text(element: Element, *path: str) -> str:
 
 
 def drop(element: Element) -> None:
-    """Free an element and everything before it below its parent."""
+    """Free an element and everything before it: what stays of the document is that element's parents."""
     element.clear()
-    parent = element.getparent()
-    if parent is not None:
+    while (parent := element.getparent()) is not None:
         while element.getprevious() is not None:
             del parent[0]
+        element = parent
+
+
+def _stands_alone(element: Element) -> bool:
+    """Tell whether nothing of the document is in memory but this element, empty, and its parents."""
+    if len(element):
+        return False
+    while (parent := element.getparent()) is not None:
+        if element.getprevious() is not None:
+            return False
+        element = parent
+    return True
 
 
 class _Fed:
-    """The stream as lxml reads it; knows how much has come since the last wanted element."""
+    """The stream as lxml reads it; knows how much has come since the document in memory was last empty."""
 
     def __init__(self, stream: IO[bytes], name: str, encoding: str | None) -> None:
         self._stream, self._name = stream, name
@@ -92,7 +103,9 @@ def elements(source: Source, names: Sequence[str], encoding: str | None = None) 
                     _refuse_entities(element, source.name)
                     looked = True
                 yield element
-                fed.since = 0
+                # An element that the reader leaves where it is keeps all that came before it.
+                if fed.since and _stands_alone(element):
+                    fed.since = 0
         except etree.XMLSyntaxError as error:
             raise _damage(error, source.name, encoding) from error
 

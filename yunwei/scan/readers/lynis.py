@@ -48,11 +48,11 @@ def read(source: Source, draft: Draft, encoding: str | None = None) -> None:
 def _finding(key: str, value: str, number: int) -> Finding:
     rule, words, detail, advice = [*value.split("|"), "", "", "", ""][:4]
     kind = key.removesuffix("[]")
-    identity = rule if detail in ("", "-") else f"{rule}/{detail}"
+    identity = rule if detail in ("", "-") else f"{rule}/{safe_prose(detail)}"
     return Finding(
         number,
         identity,
-        safe_prose(words),
+        words,
         severity_of(""),
         kind,
         evidence=kind,

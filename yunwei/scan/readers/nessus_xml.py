@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from datetime import datetime
 
+from yunwei.scan import nessus_output
 from yunwei.scan.draft import Draft
 from yunwei.scan.errors import ReportRefusedError
 from yunwei.scan.severity import severity_of
 from yunwei.scan.shapes import About, Finding, ScannedHost
 from yunwei.scan.source import Source
-from yunwei.scan.text import cves_in, nessus_packages, number_of, port_of, safe_evidence, safe_prose
+from yunwei.scan.text import cves_in, number_of, port_of, safe_evidence, safe_prose
 from yunwei.scan.xml import Element, drop, elements
 
 _WANTED = ("ReportItem", "HostProperties", "ReportHost", "preference", "item", "FamilyItem", "PluginItem", "Policy")
-_INFORMATION = "19506"  # the plugin that tells how the host was scanned
 _COMPLIANCE = "{http://www.nessus.org/cm}"
 # What is read of an item; a plugin's own words are the same in all its items, and are read once.
 _SEEN_TEXTS = frozenset(
@@ -22,7 +21,6 @@ _SEEN_TEXTS = frozenset(
      f"{_COMPLIANCE}compliance-check-id"]
 )  # fmt: skip
 _TEXTS = _SEEN_TEXTS | {"description", "solution"}
-_LINE = re.compile(r"^(Credentialed checks|Port range)\s*:\s*(.*?)\s*$", re.MULTILINE)
 
 
 def read(source: Source, draft: Draft, encoding: str | None = None) -> None:
@@ -90,12 +88,12 @@ class _Reader:
             elif tag == "cve":
                 cves.append(one.text or "")
         output = texts.get("plugin_output", "")
-        if rule == _INFORMATION:
-            self._scan_information(output)
+        if rule == nessus_output.SCAN_INFORMATION:
+            nessus_output.note_scan(self._host, output)
         name, family = element.get("pluginName", ""), element.get("pluginFamily", "")
         if family == "Policy Compliance":
             check = texts.get(f"{_COMPLIANCE}compliance-check-name", "")
-            rule = f"{rule}/{texts.get(f'{_COMPLIANCE}compliance-check-id') or check}"
+            rule = f"{rule}/{texts.get(f'{_COMPLIANCE}compliance-check-id') or safe_prose(check)}"
             name = check or name
         raw = element.get("severity", "")
         self._draft.finding(
@@ -112,18 +110,12 @@ class _Reader:
                 "open",
                 number_of(texts.get("cvss3_base_score") or texts.get("cvss_base_score")),
                 safe_evidence(output, name) if output else "",
-                nessus_packages(output) if output else (),
+                nessus_output.packages(output) if output else (),
                 family,
                 safe_prose(texts.get("description", "")),
                 safe_prose(texts.get("solution", "")),
             )
         )
-
-    def _scan_information(self, output: str) -> None:
-        found = dict(_LINE.findall(output))
-        self._host.scope = f"ports {found['Port range']}" if "Port range" in found else ""
-        if self._host.credentialed is None and "Credentialed checks" in found:
-            self._host.credentialed = found["Credentialed checks"].startswith("yes")
 
 
 def _moment(text: str | None) -> str | None:

@@ -72,7 +72,7 @@ def _port(element: Element, number: int, draft: Draft) -> None:
     service = child(element, "service")
     words = {} if service is None else service.attrib
     name = str(words.get("name", ""))
-    seen = joined(str(words.get(one, "")) for one in ("product", "version", "extrainfo"))
+    seen = safe_evidence(joined(str(words.get(one, "")) for one in ("product", "version", "extrainfo")))
     found = Finding(
         number, "open-port", "open port", "unknown", "", port, protocol, name, status="noted", evidence=seen
     )

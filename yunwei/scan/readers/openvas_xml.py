@@ -10,7 +10,10 @@ from yunwei.scan.source import Source
 from yunwei.scan.text import cves_in, number_of, port_of, safe_evidence, safe_prose
 from yunwei.scan.xml import Element, child, child_text, drop, elements, text_of
 
-_WANTED = ("result", "results", "port", "error", "host", "count", "term", "scan_start", "scan_end")
+_WANTED = (
+    "result", "results", "port", "error", "tls_certificate", "host", "count", "term", "scan_start", "scan_end",
+)  # fmt: skip
+_NOT_READ = (("port", "ports"), ("error", "errors"), ("tls_certificate", "tls_certificates"))
 
 
 def read(source: Source, draft: Draft, encoding: str | None = None) -> None:
@@ -45,7 +48,7 @@ class _Reader:
         elif name == "host" and above == "report":
             self._host(element)
             drop(element)
-        elif (name, above) in (("port", "ports"), ("error", "errors")):
+        elif (name, above) in _NOT_READ:
             drop(element)
         elif above in ("report", "vulns", "hosts", "filters"):
             self._about(name, above, text_of(element))
@@ -71,6 +74,10 @@ class _Reader:
         host.started, host.finished = child_text(element, "start") or None, child_text(element, "end") or None
         details = {child_text(one, "name"): child_text(one, "value") for one in element if one.tag == "detail"}
         host.os = details.get("best_os_txt", "")
+        # Such a detail is there only where the scanner was given a login to try.
+        logins = [name for name in details if name.startswith("Auth-")]
+        if logins:
+            host.credentialed = any(name.endswith("-Success") for name in logins)
         if details.get("hostname"):
             host.names = [details["hostname"]]
 

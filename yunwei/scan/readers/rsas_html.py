@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 from yunwei.scan.draft import Draft
-from yunwei.scan.errors import ReportRefusedError
+from yunwei.scan.errors import ReportRefusedError, said_by
 from yunwei.scan.json_stream import mapping, rows, text
 from yunwei.scan.lines import encoding_of
 from yunwei.scan.severity import severity_of
@@ -80,7 +81,7 @@ def _finding(number: int, name: str, level: str, facts: dict[str, str], item: in
     return Finding(
         number,
         name_id(name),
-        safe_prose(name),
+        name,
         severity_of(level),
         f"{level} {facts.get('威胁分值', '')}".strip(),
         cves=cves_in(facts.get("CVE编号")),
@@ -99,13 +100,17 @@ def read_data_page(source: Source, draft: Draft, encoding: str | None = None) ->
 def read_data_pages(sources: Sequence[Source], draft: Draft) -> None:
     """Read an archive's pages: those of hosts where there are any, which name ports; else the index."""
     draft.about = About("rsas", "rsas-v6-html-r04")
-    documents = [(source, _data(source)) for source in sources]
-    hosts = [(source, marks) for source, document in documents if "vul-detail" in (marks := _marks(document))]
-    for source, marks in hosts:
-        _host_page(marks, draft, source.name)
-    if not hosts:
-        for source, document in documents:
-            _index_page(document, draft, source.name)
+    others = []
+    for source in sources:
+        marks = _marks(_data(source))
+        if "vul-detail" in marks:
+            _host_page(marks, draft, source.name)
+        else:
+            others.append(source)
+    if len(others) == len(sources):
+        lines = itertools.count(1)
+        for source in others:
+            _index_page(_data(source), draft, lines)
     if not draft.hosts:
         raise ReportRefusedError("neither a host nor a list of vulnerabilities in its data", sources[0].name)
 
@@ -117,8 +122,9 @@ def _data(source: Source) -> dict[str, Any]:
         if found:
             try:
                 document, _ = json.JSONDecoder().raw_decode(script.text[found.end() :])
-            except (json.JSONDecodeError, RecursionError) as error:
-                raise ReportRefusedError(f"its window.data is damaged: {error}", source.name) from error
+            except (ValueError, RecursionError) as error:
+                reason = f"its window.data is damaged: {said_by(error)}; export it once more"
+                raise ReportRefusedError(reason, source.name) from error
             return document if isinstance(document, dict) else {}
     raise ReportRefusedError("there is no window.data in it", source.name)
 
@@ -152,10 +158,10 @@ def _host_page(marks: dict[str, Any], draft: Draft, place: str) -> None:
             )
 
 
-def _index_page(document: dict[str, Any], draft: Draft, place: str) -> None:
+def _index_page(document: dict[str, Any], draft: Draft, lines: Iterator[int]) -> None:
     for category in _categories(document):
         found = mapping(mapping(mapping(category, "data"), "vulns_info"), "vuln_distribution")
-        for item, one in enumerate(rows(found, "vuln_list"), 1):
+        for one, item in zip(rows(found, "vuln_list"), lines, strict=False):
             targets = one.get("target") or []
             for address in targets if isinstance(targets, list) else [targets]:
                 key = str(address)
@@ -168,7 +174,7 @@ def _data_finding(number: int, value: dict[str, Any], level: str) -> Finding:
     return Finding(
         number,
         text(value, "vul_id") or name_id(name),
-        safe_prose(name),
+        name,
         severity_of(level),
         level,
         cves=cves_in(json.dumps(value.get("cve_id"))),

@@ -10,7 +10,7 @@ from yunwei.scan.lines import encoding_of
 from yunwei.scan.severity import severity_of
 from yunwei.scan.shapes import About, Finding, ScannedHost
 from yunwei.scan.source import Source
-from yunwei.scan.text import cves_in, port_of, safe_prose
+from yunwei.scan.text import cves_in, name_id, place_of, port_of, safe_prose
 from yunwei.scan.xml import Element, page, text_of
 
 _LEVELS = {"vul-vh": "high", "vul-vm": "middle", "vul-vl": "low"}
@@ -70,13 +70,11 @@ def _finding(number: int, link: Element, level: str, where: Sequence[str], texts
     rule = target.partition(_TAG)[2] if _TAG in target else ""
     return Finding(
         number,
-        rule or f"name:{name}",
-        safe_prose(name),
+        rule or name_id(name),
+        name,
         severity_of(level),
         level,
-        port_of(where[0]),
-        where[1].lower(),
-        where[2],
+        *place_of(*where),
         cves_in(known.get("CVE编号") or known.get("CVE")),
         description=safe_prose(known.get("详细描述", "")),
         solution=safe_prose(known.get("解决办法") or known.get("解决方案", "")),

@@ -13,7 +13,7 @@ from yunwei.scan.severity import severity_of
 from yunwei.scan.shapes import About, Finding, ScannedHost
 from yunwei.scan.source import Source
 from yunwei.scan.tables import Headings, Row, sheets
-from yunwei.scan.text import cves_in, name_id, port_of, safe_evidence, safe_prose
+from yunwei.scan.text import cves_in, name_id, place_of, safe_evidence, safe_prose
 
 FINDINGS_SHEET, SUMMARY_SHEET = "漏洞信息", "主机概况"
 MEANINGS: dict[str, Sequence[str]] = {
@@ -69,12 +69,10 @@ def _finding(headings: Headings, cells: Sequence[str], number: int, where: Seque
     return Finding(
         number,
         name_id(name),
-        safe_prose(name),
+        name,
         severity_of(word),
         word,
-        port_of(where[0]),
-        where[1].lower(),
-        where[2],
+        *place_of(*where),
         cves_in(headings.get(cells, "cve")),
         evidence=safe_evidence(headings.get(cells, "seen"), name),
         family=headings.get(cells, "family"),

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from yunwei.scan import nessus_output
 from yunwei.scan.draft import Draft
 from yunwei.scan.errors import ReportRefusedError
 from yunwei.scan.severity import severity_of
 from yunwei.scan.shapes import About, Finding, ScannedHost
 from yunwei.scan.source import Source
 from yunwei.scan.tables import Headings, csv_rows
-from yunwei.scan.text import cves_in, nessus_packages, number_of, port_of, safe_evidence, safe_prose
+from yunwei.scan.text import cves_in, number_of, port_of, safe_evidence, safe_prose
 
 NESSUS: dict[str, Sequence[str]] = {
     "rule": ("Plugin ID", "Plugin"), "cve": ("CVE",), "severity": ("Severity", "Risk", "Risk Factor"),
@@ -63,6 +64,8 @@ def _read(
         if headings.get(cells, "state").casefold() == "fixed":
             fixed += 1
             continue
+        if headings.get(cells, "rule") == nessus_output.SCAN_INFORMATION:
+            nessus_output.note_scan(draft.hosts[number - 1], headings.get(cells, "output"))
         draft.finding(_finding(headings, cells, number))
     if not draft.hosts:
         raise ReportRefusedError("there are only headings: no host was scanned or the file is cut off", source.name)
@@ -116,7 +119,7 @@ def _finding(headings: Headings, cells: Sequence[str], number: int) -> Finding:
         "open",
         number_of(headings.get(cells, "cvss")),
         safe_evidence(output, name, headings.get(cells, "family")),
-        nessus_packages(output),
+        nessus_output.packages(output),
         headings.get(cells, "family"),
         safe_prose(headings.get(cells, "description")),
         safe_prose(headings.get(cells, "solution")),

@@ -18,7 +18,7 @@ _NOT_READ = {"Misconfigurations": "misconfigurations", "Secrets": "secrets", "Li
 def read_trivy(source: Source, draft: Draft, encoding: str | None = None) -> None:
     """Read a report; the host has the artifact's name, which `--host` overrides."""
     draft.about = About("trivy", "trivy-json")
-    host = ScannedHost("trivy")
+    host = ScannedHost("trivy", credentialed=True)  # it reads the files themselves
     number = draft.host(host)
     head: dict[str, str] = {}
     left_out: dict[str, int] = {}
@@ -66,7 +66,7 @@ def _trivy_finding(value: dict[str, Any], number: int, head: dict[str, str]) -> 
 def read_grype(source: Source, draft: Draft, encoding: str | None = None) -> None:
     """Read a report of Grype."""
     draft.about = About("grype", "grype-json")
-    host = ScannedHost("grype")
+    host = ScannedHost("grype", credentialed=True)
     number = draft.host(host)
     head: dict[str, str] = {}
     for prefix, value in values(source, frozenset(["matches.item"])):

@@ -33,7 +33,8 @@ def read(source: Source, draft: Draft, encoding: str | None = None) -> None:
 def _take(value: dict[str, Any], draft: Draft, seen: list[str], agents: dict[str, str]) -> None:
     agent, flaw = mapping(value, "agent"), mapping(value, "vulnerability")
     name, system = text(agent, "name"), text(value, "host", "os", "full")
-    number = draft.host_named(name, lambda: ScannedHost(name, [], [name], system))
+    # Its agent runs on the host itself.
+    number = draft.host_named(name, lambda: ScannedHost(name, [], [name], system, credentialed=True))
     host = draft.hosts[number - 1]
     _note_agent(host, text(agent, "id"), agents, draft)
     address = text(agent, "ip")
