@@ -28,6 +28,8 @@ CONTAINER = {
     ),
 }
 
+BESIDE = {"/cg/memorytwo/tasks": "", "/cg/cputwo/tasks": ""}
+
 
 def plant(root: Path, *files: dict[str, str]) -> str:
     """Write a host's files: a PostgreSQL session on a machine with 8 GiB and four CPUs, and what else is given."""
@@ -93,7 +95,7 @@ def test_the_lowest_limit_counts(tmp_path: Path, files: list[dict[str, str]], ex
         ([{"/proc/4711/cgroup": "0::/x\n"}], "the cgroup /x of the server is not seen"),
         ([V2], f"the cgroup {UNIT} of the server is not seen"),
         ([V2, HERE, {"/proc/4711/cgroup": "0::/../other\n"}], "the cgroup /../other of the server is not seen"),
-        ([CONTAINER, {"/proc/4711/cgroup": "5:cpu:/pod/onetwo\n4:memory:/pod/onetwo\n"}], "cgroup /pod/onetwo"),
+        ([CONTAINER, BESIDE, {"/proc/4711/cgroup": "5:cpu:/pod/onetwo\n4:memory:/pod/onetwo\n"}], "cgroup /pod/onetwo"),
     ],
 )
 def test_a_limit_that_cannot_be_seen_is_not_taken_for_none(tmp_path: Path, files: list[dict[str, str]], said: str):
