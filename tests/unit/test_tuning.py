@@ -40,6 +40,7 @@ SETTINGS: dict[str, tuple[str, str | None, str]] = {
     "work_mem": ("4096", "kB", "user"),
 }
 FILE = {"source": "configuration file", "sourcefile": "/etc/postgresql/15/main/postgresql.conf", "sourceline": 127}
+PLACE = f"{FILE['sourcefile']}:{FILE['sourceline']}"
 
 
 def told(version: int = 150004, **changed: Any) -> dict[str, Any]:
@@ -214,7 +215,7 @@ def test_an_advice_tells_the_value_now_its_place_the_page_and_what_it_takes():
     assert advice["now"] == {"value": "128MB", "pending_restart": False, **FILE}
     assert (advice["proposed"], advice["apply"], advice["notes"]) == ("2GB", "restart", {})
     assert advice["page"] == "https://www.postgresql.org/docs/15/runtime-config-resource.html"
-    assert advice["evidence"] == {"memory_bytes": 8 * GIB, "percent": 1}
+    assert advice["evidence"] == {"memory_bytes": 8 * GIB, "percent": 1.6}
 
 
 @pytest.mark.parametrize(
@@ -338,6 +339,7 @@ def test_every_rule_has_words(policy: Policy, lang: str):
     shown = list(tuning_words.rows(document, lang))
     assert all(len(cells) == len(tuning_words.COLUMNS) and "{" not in "".join(cells) for cells in shown)
     assert tuning_words.summary(document, lang).endswith("run r-1")
-    english = "It is 1 % of 8.0 GB of memory"
+    english = "It is 1.6 % of 8.0 GB of memory"
     assert any(cells[4].startswith(english) for cells in shown) == (lang == "en")
-    assert shown[4][2] == f"128MB ({FILE['sourcefile']}:{FILE['sourceline']})"
+    assert [cells[2] for cells in shown if cells[1] == "shared_preload_libraries"] == [f"'' ({PLACE})"]
+    assert shown[4][2] == f"128MB ({PLACE})"

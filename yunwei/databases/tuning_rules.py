@@ -70,14 +70,14 @@ def _shared_buffers_small(server: Server) -> Proposal | None:
     wanted = memory * _BUFFERS_SHARE
     if memory < GIB or now >= wanted * _BUFFERS_TOO_LITTLE:
         return None
-    return Proposal(write_size(_neat(wanted)), {"memory_bytes": memory, "percent": 100 * now // memory})
+    return Proposal(write_size(_neat(wanted)), {"memory_bytes": memory, "percent": round(100 * now / memory, 1)})
 
 
 def _shared_buffers_large(server: Server) -> Proposal | None:
     now, memory = server.size("shared_buffers"), server.memory()
     if now <= memory * _BUFFERS_MOST:
         return None
-    evidence = {"memory_bytes": memory, "percent": 100 * now // memory}
+    evidence = {"memory_bytes": memory, "percent": round(100 * now / memory, 1)}
     return Proposal(write_size(_neat(memory * _BUFFERS_SHARE)), evidence)
 
 

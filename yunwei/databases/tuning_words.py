@@ -62,7 +62,7 @@ def rows(document: Mapping[str, Any], lang: str) -> Iterator[tuple[str, ...]]:
 
 def _now(now: Mapping[str, Any]) -> str:
     where = f"{now['sourcefile']}:{now['sourceline']}" if now["sourcefile"] else now["source"]
-    return f"{now['value']} ({where})"
+    return "{} ({})".format(now["value"] or "''", where)
 
 
 def summary(document: Mapping[str, Any], lang: str) -> str:
