@@ -7,13 +7,15 @@ __metaclass__ = type
 import io
 import os
 
+from .faults import DatabaseError
+
 _KIB = 1024
 # The name of version 2 of cgroups in /proc/PID/cgroup: one tree for every controller.
 _UNIFIED = ""
 _MEMORY_FILES = ("memory.limit_in_bytes", "memory.max", "memory.high")
 
 
-class UnseenError(Exception):
+class UnseenError(DatabaseError):
     """A limit may be there and cannot be read."""
 
 
@@ -32,7 +34,9 @@ def read_machine(pid, root="/"):
         try:
             _demand_server(root, pid)
             machine[part] = read(root, pid)
-        except (UnseenError, EnvironmentError, ValueError) as error:
+        except UnseenError as error:
+            unknown.append({"part": part, "reason": error.message})
+        except (EnvironmentError, ValueError) as error:
             unknown.append({"part": part, "reason": "%s" % error})
     return machine, unknown
 

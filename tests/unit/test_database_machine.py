@@ -92,7 +92,7 @@ def test_the_lowest_limit_counts(tmp_path: Path, files: list[dict[str, str]], ex
     ("files", "said"),
     [
         ([{"/proc/4711/cmdline": "sleep\0100\0"}], "not seen on this host: is it in a container"),
-        ([{"/proc/4711/cgroup": "0::/x\n"}], "the cgroup /x of the server is not seen"),
+        ([{"/proc/4711/cgroup": "0::/调解\n"}], "the cgroup /调解 of the server is not seen"),
         ([V2], f"the cgroup {UNIT} of the server is not seen"),
         ([V2, HERE, {"/proc/4711/cgroup": "0::/../other\n"}], "the cgroup /../other of the server is not seen"),
         ([CONTAINER, BESIDE, {"/proc/4711/cgroup": "5:cpu:/pod/onetwo\n4:memory:/pod/onetwo\n"}], "cgroup /pod/onetwo"),
