@@ -16,6 +16,7 @@ short_description: Looks at the databases of one system on a host
 description:
   - Reads sessions, transactions, locks, space, tables, indexes, sequences, standbys, slots and archiving in sessions
     that the server lets change nothing, and holds the figures against policy.
+  - Tells the server's parameters, with the memory and the CPUs that it may use, for advice on them.
   - What could not be read is named as such. A database that cannot be reached is C(could not judge).
 options:
   permit: {description: "What the gate issued.", type: dict, required: true}

@@ -6,7 +6,7 @@ __metaclass__ = type
 
 import errno
 
-from . import judge, planner, upkeep
+from . import judge, planner, tuning_facts, upkeep
 from .faults import DatabaseError, as_text, native
 from .hosttools import clock as clocks
 from .hosttools import faults, hostlock, jsonfile
@@ -49,11 +49,12 @@ def _inspect_one(work, database):
     try:
         with _only_reading(database, INSPECTION) as session:
             facts = Reader(session, work["limits"]).read_all(_baselines(work, database))
+            tuning = tuning_facts.read_tuning(session, facts["server"]["version_number"])
     except _FAULTS as error:
         return dict(about, not_judged="could not judge: %s" % as_text(error), findings=[], unknown=[])
     findings, unknown = judge.judge(facts, work["limits"])
     measures = dict(_measures(facts), seconds=round(upkeep.Clock().now() - began, 2))
-    return dict(about, not_judged=None, findings=findings, unknown=unknown, measures=measures)
+    return dict(about, not_judged=None, findings=findings, unknown=unknown, measures=measures, tuning=tuning)
 
 
 def _only_reading(database, name):

@@ -53,3 +53,10 @@ def test_what_is_found_is_planned_done_proven_and_not_done_again(lab: Lab, bloat
     assert done["verification"]["verdict"] == "passed"
     again = lab.json("run", "maintain-databases", "--system", "mediation")
     assert (again["items"], again["hosts"]["db1"]["changed"]) == ([], 0)
+
+
+def test_parameters_are_advised_on_with_their_reasons(lab: Lab):
+    (database,) = lab.json("db", "tune", "--system", "mediation", expect=1)["databases"]
+    advice = {one["rule"]: one for one in database["advice"]}
+    assert (advice["statements"]["setting"], advice["statements"]["apply"]) == ("shared_preload_libraries", "restart")
+    assert all(one["reason"] and one["against"] and one["proposed"] and one["page"] for one in advice.values())

@@ -30,8 +30,8 @@ def judge(run: Mapping[str, Any], policy: Policy, entries: Sequence[Entry], now:
         `verdict`, `exit_code`, `run_id`, and `databases`: each with `system`, `host`, `item`, `engine`, `measures`,
         `findings` ({check, severity, object, evidence}) and `unknown` ({part, reason}).
     """
-    databases = [_database(told, host, policy, entries, now) for told, host in _told(run)]
-    missing = _missing(run, databases, policy)
+    databases = [_database(told, host, policy, entries, now) for told, host in told_of(run)]
+    missing = missing_of(run, databases, policy)
     verdict = _verdict([*databases, *missing])
     return {
         "run_id": run["run_id"],
@@ -42,7 +42,8 @@ def judge(run: Mapping[str, Any], policy: Policy, entries: Sequence[Entry], now:
     }
 
 
-def _told(run: Mapping[str, Any]) -> Iterator[tuple[dict[str, Any], str]]:
+def told_of(run: Mapping[str, Any]) -> Iterator[tuple[dict[str, Any], str]]:
+    """Yield (what was told, host) of each database that hosts told anything of."""
     for task in run["results"]:
         for told in task["yunwei"].get("databases", []):
             yield {"system": task["yunwei"]["system"], **told}, task["host"]
@@ -68,7 +69,7 @@ def _database(
     return {**about, "host": host, "measures": measures, "findings": findings, "unknown": unknown}
 
 
-def _missing(run: Mapping[str, Any], found: Sequence[Mapping[str, Any]], policy: Policy) -> list[dict[str, Any]]:
+def missing_of(run: Mapping[str, Any], found: Sequence[Mapping[str, Any]], policy: Policy) -> list[dict[str, Any]]:
     """Return the databases of the systems asked for that nobody told anything of: a host that was not reached."""
     seen = {(one["system"], one["item"]) for one in found}
     reason = run["reason"] or "its host was not asked, or did not answer"
