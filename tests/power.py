@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import os
 import select
 import shutil
 import signal
 import subprocess
-import sys
 import time
-import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-_NEW_MOUNTS, _NEW_PIDS = 0x00020000, 0x20000000
+from tests.mounts import enter_own_mounts, unshare
+
+_NEW_PIDS = 0x20000000
 _LIMIT_SECONDS = 120
 
 
@@ -49,8 +48,8 @@ def _line(told: Any) -> bytes:
 def _keep_host(act: Callable[[], object], place: Any, name: str, writing: int) -> None:
     """Start the host's first process, wait for its end, end."""
     try:
-        if ctypes.CDLL(None, use_errno=True).unshare(_NEW_MOUNTS | _NEW_PIDS):
-            raise OSError(ctypes.get_errno(), "no namespace of its own: is this root?")
+        enter_own_mounts()
+        unshare(_NEW_PIDS)  # from now on: the first child is the first process of the host
         first = os.fork()
         if not first:
             _be_host(act, place, name, writing)
@@ -68,7 +67,6 @@ def _be_host(act: Callable[[], object], place: Any, name: str, writing: int) -> 
             time.sleep(3600)
 
     try:
-        subprocess.run(["mount", "--make-rprivate", "/"], check=True)
         subprocess.run(["mount", "-t", "proc", "proc", "/proc"], check=True)
         setattr(place, name, wait_for_the_end)
         act()
@@ -84,29 +82,3 @@ def forget(*folders: str | Path) -> None:
                 shutil.rmtree(path)
                 continue
             path.unlink()
-
-
-def on_small_disk(folder: Path, size_mib: int, act: Callable[[], object]) -> None:
-    """Run `act` where `folder` is a disk of its own of so many MiB; AssertionError where `act` raised anything."""
-    child = os.fork()
-    if not child:
-        code = 1
-        try:
-            if ctypes.CDLL(None, use_errno=True).unshare(_NEW_MOUNTS):
-                raise OSError(ctypes.get_errno(), "no namespace of its own: is this root?")
-            subprocess.run(["mount", "--make-rprivate", "/"], check=True)
-            subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size_mib}m", "none", str(folder)], check=True)
-            act()
-            code = 0
-        except BaseException:
-            traceback.print_exc()
-        finally:
-            sys.stderr.flush()
-            os._exit(code)
-    _, status = os.waitpid(child, 0)
-    assert os.waitstatus_to_exitcode(status) == 0, "see what was printed above"
-
-
-def resize(folder: Path, size_mib: int) -> None:
-    """Give the disk of `on_small_disk` another size."""
-    subprocess.run(["mount", "-o", f"remount,size={size_mib}m", str(folder)], check=True)

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.forced_ssh import ForcedSsh
 from tests.pull_world import FIXTURES, TwoSites
+from tests.stages import Stages
 
 PLACE = "127.0.0.1"
 MIB = 1 << 20
 
 
 class RealLines(TwoSites):
-    """One file set, reached and copied over real lines; `near` and `far` serve as long as the test module."""
+    """One file set, reached and copied over real lines, to servers that last as long as the test module."""
 
     def __init__(self, base: Path, monkeypatch: Any) -> None:
         super().__init__(base, monkeypatch)
@@ -39,6 +43,28 @@ class RealLines(TwoSites):
         for item in self.work["items"]:
             item.update(source_address=PLACE, source_port=near.port)
         self.sync_work["remote"].update(address=PLACE, port=far.port, host_keys=[far.pin])
+
+
+class StagesOfLines(Stages[RealLines]):
+    """The stages `new` and `backed up`; `near` serves the source, `far` the second site."""
+
+    def __init__(self, made: RealLines) -> None:
+        super().__init__(made)
+        self.near, self.far = made.server("yunwei-source", "source"), made.server("miyun-append", "site")
+        made.reach(self.near, self.far)
+        self.keep("new")
+        made.back_up()
+        self.keep("backed up")
+
+
+@contextmanager
+def staged_lines(folder: Path) -> Iterator[StagesOfLines]:
+    """Make a world of real lines, and end its servers after the block."""
+    with pytest.MonkeyPatch.context() as patch:
+        kept = StagesOfLines(RealLines(folder, patch))
+        yield kept
+    kept.near.close()
+    kept.far.close()
 
 
 def midway(command: str, after: int = 0) -> Callable[[str, int], bool]:

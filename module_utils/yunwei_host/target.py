@@ -142,23 +142,33 @@ _KINDS = {"append_over_ssh": AppendOverSsh, "gateway_share": GatewayShare, "vend
 
 
 def demand_share(path, name):
-    """Raise FaultError unless the folder `path` is the mounted share `name`: it says so itself, in its marker file.
+    """Raise FaultError unless `path` is the mount point of the share `name`, which says so itself in its marker file.
 
-    An empty mount point would take copies as gladly as the share does, and lose them.
+    An empty mount point would take copies as gladly as the share does, and lose them; so would one whose folder beneath
+    the share holds a marker.
     """
     marker = os.path.join(path, MARKER)
-    try:
-        with open(marker, "rb") as stream:
-            found = stream.read(200).decode("utf-8", "replace").strip()
-    except EnvironmentError as error:
-        if error.errno != errno.ENOENT:
-            raise FaultError("share %s cannot be read at %s: %s" % (name, path, error.strerror))
+    found = _read_marker(marker, name)  # first: reading is what makes an automounter mount
+    if not os.path.ismount(path):  # novm  (Python 2 has it too)
+        raise FaultError("share %s is not mounted at %s: that is no mount point; mount it" % (name, path))
+    if found is None:
         raise FaultError(
-            "share %s is not mounted at %s: there is no %s; mount it, or put its name into that file on the share once"
-            % (name, path, marker)
+            "what is mounted at %s is not marked as share %s: there is no %s; mount the right one, or put its name "
+            "into that file on the share once" % (path, name, marker)
         )
     if found != name:
         raise FaultError("at %s lies share %s, not %s; mount the right one" % (path, clean_text(found), name))
+
+
+def _read_marker(marker, name):
+    """Return what the marker says, None where there is none."""
+    try:
+        with open(marker, "rb") as stream:
+            return stream.read(200).decode("utf-8", "replace").strip()
+    except EnvironmentError as error:
+        if error.errno == errno.ENOENT:
+            return None
+        raise FaultError("share %s cannot be read: %s: %s" % (name, marker, error.strerror))
 
 
 def _demand_share_of(receipt, name):

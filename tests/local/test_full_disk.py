@@ -7,7 +7,7 @@ from yunwei_host import backup
 from yunwei_host.faults import FaultError
 from yunwei_host.repository import make_repository
 
-from tests.power import on_small_disk, resize
+from tests.mounts import mount_disk, own_mounts, resize_disk
 from tests.pull_world import TwoSites
 
 MIB = 1 << 20
@@ -24,8 +24,8 @@ def world(tmp_path, monkeypatch):
 
 def test_a_backup_that_fills_the_repository_s_disk_is_refused_and_its_space_given_back(world):
     large = world.tree / "large"
-
-    def act():
+    with own_mounts():
+        mount_disk(world.base / "mediation", 30)
         make_repository(world.repository)
         large.write_bytes(os.urandom(40 * MIB))
         [item] = world.back_up()["items"]
@@ -36,22 +36,18 @@ def test_a_backup_that_fills_the_repository_s_disk_is_refused_and_its_space_give
         large.write_bytes(os.urandom(MIB))
         assert [one["status"] for one in world.back_up()["items"]] == ["accepted"]
 
-    on_small_disk(world.base / "mediation", 30, act)
 
-
-def test_a_copy_that_fills_the_second_site_s_disk_counts_nothing_and_goes_on_when_there_is_room(world):
+# What the site keeps free may be less than what is on its way at any moment: then the disk really fills.
+@pytest.mark.parametrize("kept_free_mib", [24, 0])
+def test_a_copy_that_fills_the_second_site_s_disk_counts_nothing_and_goes_on_when_there_is_room(world, kept_free_mib):
     (world.tree / "large").write_bytes(os.urandom(40 * MIB))
     world.back_up()
-
-    # More than what is on its way at any moment: what that site kept free is what is told, never a full disk.
-    world.limit_site(keep_free_bytes=24 * MIB)
-
-    def act():
+    world.limit_site(keep_free_bytes=kept_free_mib * MIB)
+    with own_mounts():
+        mount_disk(world.base / "miyun", 38)
         (world.base / "miyun/mediation").mkdir()
-        with pytest.raises(FaultError, match="refused by that site: the disk"):
+        with pytest.raises(FaultError, match="refused by that site: the disk:"):
             world.sync()
         assert not any(record["sync"] for record in world.store.load())
-        resize(world.base / "miyun", 200)
+        resize_disk(world.base / "miyun", 200)
         assert world.sync()["verdict"] == "passed"
-
-    on_small_disk(world.base / "miyun", 48, act)

@@ -12,28 +12,17 @@ from yunwei_host.faults import FaultError
 from yunwei_restore import site
 from yunwei_restore.errors import NotJudgedError
 
-from tests.real_lines import MIB, SYNCING, RealLines, midway
-from tests.stages import Stages
+from tests.real_lines import MIB, SYNCING, midway, staged_lines
 
 SECONDS = 5
 
 
 @pytest.fixture(scope="module")
 def stages(tmp_path_factory):
-    with pytest.MonkeyPatch.context() as patch:
-        made = RealLines(tmp_path_factory.mktemp("cut"), patch)
-        near, far = made.server("yunwei-source", "source"), made.server("miyun-append", "site")
-        made.reach(near, far)
-        kept = Stages(made)
-        kept.keep("new")
-        made.back_up()
-        kept.keep("backed up")
-        made.sync()
+    with staged_lines(tmp_path_factory.mktemp("cut")) as kept:
+        kept.world.sync()
         kept.keep("synced")
-    kept.near, kept.far = near, far
-    yield kept
-    near.close()
-    far.close()
+        yield kept
 
 
 @pytest.fixture
@@ -50,10 +39,10 @@ def at(stages, monkeypatch):
 
 @contextmanager
 def impatient():
-    """Give a silent line up after six seconds; in production it takes half a minute."""
+    """Give a silent line up after three seconds; in production it takes half a minute."""
     others = [line for line in sshagent.SETTINGS if not line.startswith("ServerAlive")]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sshagent, "SETTINGS", (*others, "ServerAliveInterval 2", "ServerAliveCountMax 3"))
+        patch.setattr(sshagent, "SETTINGS", (*others, "ServerAliveInterval 1", "ServerAliveCountMax 3"))
         yield
 
 

@@ -11,28 +11,18 @@ from yunwei_host.restic import Repository
 from yunwei_host.resticstream import Writer
 
 from tests.power import forget, lose_power
-from tests.real_lines import SYNCING, RealLines
-from tests.stages import Stages
+from tests.real_lines import SYNCING, staged_lines
 
 
 @pytest.fixture(scope="module")
 def stages(tmp_path_factory):
-    with pytest.MonkeyPatch.context() as patch:
-        made = RealLines(tmp_path_factory.mktemp("power"), patch)
-        near, far = made.server("yunwei-source", "source"), made.server("miyun-append", "site")
-        made.reach(near, far)
-        kept = Stages(made)
-        kept.keep("new")
-        made.back_up()
-        kept.keep("backed up")
-    kept.far = far
-    yield kept
-    near.close()
-    far.close()
+    with staged_lines(tmp_path_factory.mktemp("power")) as kept:
+        yield kept
 
 
-def started_again(world):
-    """What a host keeps in memory, its locks among it, is gone after it lost power."""
+def backup_server_loses_power(world, act, place, name):
+    """Let it lose power where `act` comes to that function, and start again: what it keeps in memory is gone."""
+    lose_power(act, place, name)
     forget(world.tmpfs, world.base / "locks")
 
 
@@ -48,8 +38,7 @@ BACKING_UP = {
 @pytest.mark.parametrize("point", BACKING_UP)
 def test_the_backup_server_loses_power_during_a_backup(stages, monkeypatch, point):
     world = stages.back_to("new", monkeypatch)
-    lose_power(world.back_up, *BACKING_UP[point])
-    started_again(world)
+    backup_server_loses_power(world, world.back_up, *BACKING_UP[point])
     accepted = point == "before the record is written"  # all was stored and noted: it is taken up, not made again
     assert world.store.load() == []
     assert [item["status"] for item in world.back_up()["items"]] == ["not due" if accepted else "accepted"]
@@ -71,8 +60,7 @@ COPYING = {
 @pytest.mark.parametrize("point", COPYING)
 def test_the_backup_server_loses_power_during_a_sync(stages, monkeypatch, point):
     world = stages.back_to("backed up", monkeypatch)
-    lose_power(world.sync, *COPYING[point])
-    started_again(world)
+    backup_server_loses_power(world, world.sync, *COPYING[point])
     told = point == "before the copies are told"
     assert [bool(record["sync"]) for record in world.store.load()] == [told]
     _the_next_sync_passes(world)

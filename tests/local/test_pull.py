@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from yunwei_host import backup
+from yunwei_host.clock import moment, stamp
 from yunwei_host.faults import FaultError, RefusedByPolicyError, RepositoryPasswordError
 from yunwei_host.hostlock import HostLock
 from yunwei_host.repository import make_repository
@@ -135,6 +136,22 @@ def test_a_baseline_that_lost_a_payload_is_not_built_on(world):
     summary = world.back_up()
     assert summary["items"][0]["status"] == "accepted"
     assert summary["items"][0]["builds_on"] is None
+
+
+@pytest.mark.parametrize("days_off", [1, -1])
+def test_a_source_whose_clock_is_a_day_off_dates_no_backup(world, days_off):
+    world.only("files")
+    world.misbehave(clock=days_off * 86400)
+    began = stamp()
+    world.work["items"][0]["schedule"]["last_scheduled"] = began
+    [item] = world.back_up()["items"]
+    assert (item["status"], round(item["clock_skew_seconds"] / 86400)) == ("accepted", days_off)
+    ended = stamp()
+    (record,) = world.store.load()
+    dated = [record[name] for name in ("started", "snapshot_at", "finished", "accepted_at")]
+    dated += [record["producer"]["received"], record["verified"]["at"], *(snap["time"] for snap in world.snapshots())]
+    assert [one for one in dated if not moment(began) <= moment(one) <= moment(ended)] == []
+    assert [one["status"] for one in world.back_up()["items"]] == ["not due"]
 
 
 REFUSED = [

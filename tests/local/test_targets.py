@@ -1,16 +1,19 @@
 """What every kind of target must do, and what only some can: the same tests over the site's own programs.
 
-The vendor's replication is played by a copy between two folders before each receipt; its appliance cannot be had.
+The vendor's replication is played by a copy between two folders before each receipt; its appliance cannot be had. The
+shares are file systems of their own, really mounted.
 """
 
 import json
-import shutil
+from contextlib import contextmanager
 
 import pytest
 from yunwei_host import catalogue, target
 from yunwei_host.acting import what_went_wrong
 from yunwei_host.faults import FaultError, RefusedBySiteError, RepositoryUnreachableError
 
+from tests.mounts import mount_over, own_mounts, unmount
+from tests.power import forget
 from tests.pull_world import TwoSites, killed, left_untouched
 from tests.stages import Stages
 
@@ -36,6 +39,19 @@ def made_into(world, kind):
     return world
 
 
+@contextmanager
+def shares_mounted(world):
+    """Mount the world's shares, with what lies in their folders, for the block."""
+    shares = (
+        [] if world.sync_work["target"]["kind"] == "append_over_ssh" else [world.base / "miyun", world.base / "share"]
+    )
+    with own_mounts():
+        for share in shares:
+            if share.is_dir():
+                mount_over(share, 64)
+        yield
+
+
 def written_to(world):
     """Return the folder into which copies are written."""
     share = world.base / "share"
@@ -54,21 +70,26 @@ def stages(tmp_path_factory):
             made.back_up()
             kept[kind] = Stages(made)
             kept[kind].keep("backed up")
-            made.sync()
-            kept[kind].keep("synced")
+            with shares_mounted(made):
+                made.sync()
+                kept[kind].keep("synced")
     return kept
 
 
 @pytest.fixture
 def backed_up(stages, kind, monkeypatch):
     """One backup that was never copied."""
-    return stages[kind].back_to("backed up", monkeypatch)
+    world = stages[kind].back_to("backed up", monkeypatch)
+    with shares_mounted(world):
+        yield world
 
 
 @pytest.fixture
 def synced(stages, kind, monkeypatch):
     """One backup, copied and proven."""
-    return stages[kind].back_to("synced", monkeypatch)
+    world = stages[kind].back_to("synced", monkeypatch)
+    with shares_mounted(world):
+        yield world
 
 
 def proofs(world):
@@ -162,16 +183,27 @@ def test_what_may_not_be_done_there_is_tried_where_it_can_be_refused(synced, kin
         assert (found["probe"]["refused"], len(found["probe"]["tries"])) == (True, 6)
 
 
+def unmounted(place):
+    unmount(place)
+    forget(place)
+
+
+NOT_THE_SHARE = {
+    "an empty mount point": (unmounted, "is not mounted"),
+    "a folder that is marked as the share": (unmount, "is not mounted"),
+    "a mount without a mark": (lambda place: (place / target.MARKER).unlink(), "is not marked as"),
+    "another share": (lambda place: (place / target.MARKER).write_text("box2"), "box2, not|another share than"),
+}
+
+
 @pytest.mark.parametrize("kind", ON_SHARES)
-@pytest.mark.parametrize("marker", [None, "box2"])
-def test_an_empty_mount_point_or_another_share_takes_no_copies(backed_up, kind, marker):
+@pytest.mark.parametrize("lies_there", NOT_THE_SHARE)
+def test_what_is_not_the_mounted_share_takes_no_copies(backed_up, kind, lies_there):
     place = written_to(backed_up).parent
-    shutil.rmtree(place)
-    place.mkdir()
-    if marker:
-        (place / target.MARKER).write_text(marker)
+    put_there, reason = NOT_THE_SHARE[lies_there]
+    put_there(place)
     faults = {"gateway_share": RefusedBySiteError, "vendor_replica": FaultError}
-    with left_untouched(place), pytest.raises(faults[kind], match=f"not {SHARE}|than {SHARE}|{SHARE} is not mounted"):
+    with left_untouched(place), pytest.raises(faults[kind], match=reason):
         backed_up.sync()
     assert proofs(backed_up) == []
 
@@ -180,7 +212,9 @@ def test_an_empty_mount_point_or_another_share_takes_no_copies(backed_up, kind, 
 def replicating(stages, monkeypatch):
     """A backup that is to be copied to a share that its vendor replicates; nothing waits long."""
     monkeypatch.setattr(target, "POLL_SECONDS", 0.01)
-    return stages["vendor_replica"].back_to("synced", monkeypatch)
+    world = stages["vendor_replica"].back_to("synced", monkeypatch)
+    with shares_mounted(world):
+        yield world
 
 
 @pytest.mark.parametrize("arrived", ["nothing", "mediation/snapshots"])

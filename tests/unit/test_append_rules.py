@@ -1,5 +1,6 @@
 """What an appender may ask at the second site: every request is judged before it is passed on."""
 
+import hashlib
 import importlib.util
 import sys
 
@@ -87,6 +88,19 @@ def test_a_lock_of_this_connection_may_be_removed_and_no_other(ask):
     ask(request("POST", f"/locks/{NAME}", b"lock"), request("DELETE", f"/locks/{NAME}", stream=3))
     with pytest.raises(append_rules.RefusedError, match="a lock that this connection did not make"):
         ask(request("DELETE", f"/locks/{OTHER}", stream=5))
+
+
+@pytest.mark.parametrize(
+    ("stored", "reason"),
+    [(None, "the disk: .* could not be stored"), (b"", "could not be stored"), (b"content", "is not removed")],
+)
+def test_what_could_not_be_stored_is_told_as_that_when_its_sender_takes_it_back(ask, stored, reason):
+    name = hashlib.sha256(b"content").hexdigest()
+    ask(request("POST", f"/index/{name}", b"content"))
+    if stored is not None:
+        (ask.folder / "index" / name).write_bytes(stored)
+    with pytest.raises(append_rules.RefusedError, match=reason):
+        ask(request("DELETE", f"/index/{name}", stream=3))
 
 
 @pytest.mark.parametrize(

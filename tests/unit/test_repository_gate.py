@@ -6,6 +6,7 @@ import os
 
 import pytest
 
+from tests.mounts import mount_disk, own_mounts, unmount
 from yunwei.paths import content_root
 
 _SPEC = importlib.util.spec_from_file_location(
@@ -93,22 +94,36 @@ def test_everything_else_is_refused(answer, mode, words):
 class TestShare:
     @pytest.fixture
     def on_share(self, tmp_path, monkeypatch):
-        (tmp_path / "share.json").write_text(json.dumps({"path": str(tmp_path), "name": "box1"}))
+        (tmp_path / "share.json").write_text(json.dumps({"path": str(tmp_path / "share"), "name": "box1"}))
         monkeypatch.setattr(gate, "SHARE", str(tmp_path / "share.json"))
-        return tmp_path / ".yunwei-share"
+        (tmp_path / "share").mkdir()
+        with own_mounts():
+            mount_disk(tmp_path / "share", 1)
+            yield tmp_path / "share" / ".yunwei-share"
 
+    @pytest.mark.parametrize("marked", [False, True])
     @pytest.mark.parametrize(
         ("mode", "words"),
         [("append", "serve restic"), ("append", "receipt"), ("read", "serve restic"), ("read", "inspect")],
     )
-    def test_nothing_is_answered_while_it_is_not_mounted(self, answer, on_share, mode, words):
+    def test_nothing_is_answered_while_it_is_not_mounted(self, answer, on_share, mode, words, marked):
+        unmount(on_share.parent)
+        if marked:
+            on_share.write_text("box1\n")
         refused = answer(mode, words)
         assert refused.startswith("repository_gate: refused: share box1 is not mounted here: ")
-        assert "No such file" in refused
+        assert "is no mount point" in refused
 
     def test_another_one_is_not_taken_for_it(self, answer, on_share):
+        assert "is not marked as share box1: there is no " in answer("append", "receipt")
         on_share.write_text("box10")
         assert "belongs to another share than box1" in answer("append", "receipt")
+
+    def test_one_that_cannot_be_read_is_named(self, answer, on_share):
+        on_share.mkdir()
+        refused = answer("append", "receipt")
+        assert refused.startswith("repository_gate: refused: share box1 cannot be read here: ")
+        assert "Is a directory" in refused
 
     def test_all_is_as_ever_while_it_is_there(self, answer, on_share):
         on_share.write_text("box1\n")

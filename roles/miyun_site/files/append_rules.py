@@ -6,6 +6,7 @@ files are read and added; none is written again or removed but the locks that th
 a repository is made with is its only one. Standard library only.
 """
 
+import hashlib
 import os
 import re
 import struct
@@ -40,6 +41,7 @@ class Rules:
     def __init__(self, folder):
         """Remember the folder; nothing is in it yet where the repository is still to be made."""
         self._folder = folder
+        self._begun = set()
         self.locks = set()
 
     def judge(self, method, path):
@@ -54,6 +56,12 @@ class Rules:
         elif method == "DELETE" and found and found.group(2) == "locks":
             if found.group(3) not in self.locks:
                 raise RefusedError("%s is a lock that this connection did not make; it is not removed" % path)
+        elif method == "DELETE" and path in self._begun and not self._is_whole(path, found.group(3)):
+            # A client takes back what it was told could not be stored.
+            raise RefusedError(
+                "the disk: %s came and could not be stored; let this site's administrator look whether it is full"
+                % path
+            )
         elif method == "DELETE":
             raise RefusedError("%s is not removed: this site only takes what is added" % path)
         else:
@@ -66,6 +74,15 @@ class Rules:
             raise RefusedError("%s is not added: only this site's administrator adds a repository key" % path)
         if kind == "locks":
             self.locks.add(name)
+        self._begun.add(path)
+
+    def _is_whole(self, path, name):
+        """Return whether a file is there with all its content: restic names each by the SHA-256 of that."""
+        try:
+            with open(self._folder + place_of(path), "rb") as stream:
+                return name in (None, hashlib.sha256(stream.read()).hexdigest())  # the only one without is config
+        except OSError:
+            return False
 
     def _has_key(self):
         folder = os.path.join(self._folder, "keys")

@@ -37,15 +37,27 @@ def demand_share():
     wanted = share()
     if wanted is None:
         return None
-    marker = os.path.join(wanted["path"], MARKER)
+    name, path = wanted["name"], wanted["path"]
+    marker = os.path.join(path, MARKER)
+    found = read_marker(marker, name)  # first: reading is what makes an automounter mount
+    if not os.path.ismount(path):
+        refuse("refused: share %s is not mounted here: %s is no mount point" % (name, path))
+    if found is None:
+        refuse("refused: what is mounted at %s is not marked as share %s: there is no %s" % (path, name, marker))
+    if found != name:
+        refuse("refused: %s belongs to another share than %s" % (marker, name))
+    return found
+
+
+def read_marker(marker, name):
+    """Return what the marker says, None where there is none; end where it cannot be read."""
     try:
         with open(marker) as stream:
-            found = stream.read(200).strip()
+            return stream.read(200).strip()
+    except FileNotFoundError:
+        return None
     except OSError as error:
-        refuse("refused: share %s is not mounted here: %s: %s" % (wanted["name"], marker, error.strerror))
-    if found != wanted["name"]:
-        refuse("refused: %s belongs to another share than %s" % (marker, wanted["name"]))
-    return found
+        refuse("refused: share %s cannot be read here: %s: %s" % (name, marker, error.strerror))
 
 
 def refuse(reason):

@@ -95,6 +95,7 @@ def test_the_share_that_the_gate_demands_is_mounted(host):
             return
         assert (wanted.user, wanted.mode) == ("root", 0o644)
         told = json.loads(wanted.content_string)
+        assert host.mount_point(told["path"]).exists
         assert host.file(f"{told['path']}/.yunwei-share").content_string.strip() == told["name"]
 
 
