@@ -9,7 +9,7 @@ import os
 import stat
 
 from . import candidates, guard, kinds, revert, sshd
-from .host import run
+from .host import demand
 from .hosttools import faults, jsonfile
 
 
@@ -37,7 +37,7 @@ def make(host, draft, change, seconds, still_differs):
     _mark(folder, revert.ARMED)
     try:
         guard.start(host, folder, change, seconds)
-        _carry_out(host, draft, recipe)
+        _carry_out(host, draft, recipe, folder)
         wrong = still_differs()
         if wrong:
             raise faults.FaultError("not in force after the change: %s" % "; ".join(wrong))
@@ -118,34 +118,52 @@ def _mark(folder, name):
         os.close(descriptor)
 
 
-def _carry_out(host, draft, recipe):
-    for entry in recipe["files"]:
-        candidates.replace(entry)
-    for entry in recipe["modes"]:
-        os.chown(entry["path"], entry["after"]["uid"], entry["after"]["gid"])
-        os.chmod(entry["path"], entry["after"]["mode"])
-    for entry in recipe["kernel"]:
-        with open(entry["path"], "w") as stream:
-            stream.write(entry["after"])
-    for name in draft.services:
-        _switch_off(host, name)
-    if kinds.SSHD_CONFIG in draft.files():
-        sshd.reload(host)
+def _carry_out(host, draft, recipe, folder):
+    """Do what the draft says, step by step, for as long as nobody takes the change back; raises FaultError, OSError."""
+    steps = [(candidates.replace, entry) for entry in recipe["files"]]
+    steps += [(_set_mode, entry) for entry in recipe["modes"]]
+    steps += [(_set_kernel, entry) for entry in recipe["kernel"]]
+    steps += [(demand, command) for name in draft.services for command in _switching_off(host, name)]
+    steps += [(sshd.reload, host)] if kinds.SSHD_CONFIG in draft.files() else []
+    for step, argument in steps:
+        _demand_armed(folder)
+        step(argument)
+    _demand_armed(folder)
 
 
-def _switch_off(host, name):
+def _demand_armed(folder):
+    found = revert.state(folder)
+    if found != revert.ARMED:
+        raise faults.FaultError(
+            "the host took the change back (%s) before all of it was made; start again with more confirm_seconds"
+            % found
+        )
+
+
+def _set_mode(entry):
+    os.chown(entry["path"], entry["after"]["uid"], entry["after"]["gid"])
+    os.chmod(entry["path"], entry["after"]["mode"])
+
+
+def _set_kernel(entry):
+    with open(entry["path"], "w") as stream:
+        stream.write(entry["after"])
+
+
+def _switching_off(host, name):
     unit = kinds.unit_name(name)
-    systemd = (["systemctl", "disable", unit], ["systemctl", "stop", unit])
-    for command in systemd if host.systemd else (["chkconfig", name, "off"], ["service", name, "stop"]):
-        code, said = run(command)
-        if code:
-            raise faults.FaultError("%s ended with %d: %s" % (" ".join(command), code, said.strip()[-300:]))
+    if host.systemd:
+        return [["systemctl", "disable", unit], ["systemctl", "stop", unit]]
+    return [["chkconfig", name, "off"], ["service", name, "stop"]]
 
 
 def _take_back(folder):
-    """Take the change back at once; return what came of it, in words."""
-    if not revert.move(folder, revert.ARMED, revert.REVERTING):
-        return "it is being taken back"
+    """Take the change back at once; return what came of it, in words.
+
+    Also where the guard did already: the step that was going on at that moment ended after it.
+    """
+    for state in (revert.ARMED, revert.CONFIRMED, revert.REVERTED):
+        revert.move(folder, state, revert.REVERTING)
     wrong = revert.take_back(folder)
     if wrong:
         return "taking it back failed too, look at this host: %s" % "; ".join(wrong)

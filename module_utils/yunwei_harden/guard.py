@@ -10,7 +10,7 @@ import sys
 import time
 
 from . import revert
-from .host import run
+from .host import demand
 from .hosttools import faults
 
 _START_SECONDS = 30
@@ -49,8 +49,8 @@ def install_hook(host):
         return
     unit = _UNIT % {"base": folder, "python": sys.executable}
     if _put(os.path.join(host.root, "etc/systemd/system", HOOK), unit, 0o644):
-        _demand(["systemctl", "daemon-reload"])
-    _demand(["systemctl", "enable", HOOK])
+        demand(["systemctl", "daemon-reload"])
+    demand(["systemctl", "enable", HOOK])
 
 
 def write_program(folder):
@@ -63,7 +63,7 @@ def start(host, folder, change, seconds):
     """Start the process that takes the change back after `seconds`; it outlives session and controller."""
     command = [sys.executable, os.path.join(folder, "revert.py"), "watch", "%d" % seconds]
     if host.systemd:
-        _demand(["systemd-run", "--quiet", "--unit", "yunwei-guard-" + change] + command)
+        demand(["systemd-run", "--quiet", "--unit", "yunwei-guard-" + change] + command)
     else:
         detach(command)
     _await(folder)
@@ -183,9 +183,3 @@ def _put(path, text, mode):
         os.fsync(descriptor)
     os.rename(new, path)
     return True
-
-
-def _demand(command):
-    code, said = run(command)
-    if code:
-        raise faults.FaultError("%s ended with %d: %s" % (" ".join(command), code, said.strip()[-300:]))

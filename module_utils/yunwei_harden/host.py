@@ -117,3 +117,10 @@ def run(command):
             raise
         return 127, "%s is not there" % command[0]
     return child.returncode, child.communicate()[0].decode("utf-8", "replace")
+
+
+def demand(command):
+    """Run a command; raises FaultError with what it says where it fails."""
+    code, said = run(command)
+    if code:
+        raise faults.FaultError("%s ended with %d: %s" % (" ".join(command), code, said.strip()[-300:]))

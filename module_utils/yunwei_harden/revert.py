@@ -26,7 +26,8 @@ import sys
 import time
 
 ARMED, REVERTING, REVERTED, CONFIRMED, UNDONE = "armed", "reverting", "reverted", "confirmed", "undone"
-STATES = (REVERTING, ARMED, CONFIRMED, REVERTED, UNDONE)
+# In the order in which a change takes them: one that is just renamed is then found under its new name.
+STATES = (ARMED, REVERTING, CONFIRMED, REVERTED, UNDONE)
 WAITS = 0.2
 LONGEST_LOOK = 5
 
@@ -70,9 +71,19 @@ def hold(folder):
 def take_back(folder, starting=False):
     """Take the change back and return what could not be, in words; may be repeated after a kill at any point.
 
+    Whoever else takes it back at this moment is waited for, and then there is nothing left to do.
     `starting`: the host is starting, so services are not waited for.
     """
-    recipe, faults = read_recipe(folder), []
+    alone = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(alone, fcntl.LOCK_EX)
+        return _take_back_alone(read_recipe(folder), starting)
+    finally:
+        os.close(alone)
+
+
+def _take_back_alone(recipe, starting):
+    faults = []
     steps = [(_restore_file, entry) for entry in reversed(recipe["files"])]
     steps += [(_restore_mode, entry) for entry in recipe["modes"]]
     steps += [(_restore_kernel, entry) for entry in recipe["kernel"]]
@@ -99,8 +110,7 @@ def digest(path):
 def _restore_file(entry):
     """Put the file of before in its place: the same inode, so with its mode, owner, ACL and label."""
     path, saved = entry["path"], entry["saved"]
-    if os.path.lexists(entry["candidate"]):
-        os.unlink(entry["candidate"])
+    _remove(entry["candidate"])
     if saved is None:
         found = digest(path)
         if found not in (None, entry["sha256"]):
@@ -112,6 +122,14 @@ def _restore_file(entry):
             os.unlink(saved)
         else:
             os.rename(saved, path)
+
+
+def _remove(path):
+    try:
+        os.unlink(path)
+    except OSError as error:
+        if error.errno != errno.ENOENT:
+            raise
 
 
 def _restore_mode(entry):
@@ -126,7 +144,7 @@ def _restore_kernel(entry):
 
 
 def _run(command):
-    child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, close_fds=True)
     said = child.communicate()[0].decode("utf-8", "replace").strip()
     if child.returncode:
         raise ValueError("%s ended with %d: %s" % (" ".join(command), child.returncode, said))

@@ -7,7 +7,7 @@ import signal
 from pathlib import Path
 
 import pytest
-from yunwei_harden import candidates, guard, kinds, release
+from yunwei_harden import candidates, change, guard, kinds, release, revert
 from yunwei_harden.host import Host
 from yunwei_host.faults import FaultError, RefusedByPolicyError
 
@@ -75,7 +75,7 @@ def test_an_undone_change_leaves_everything_as_it_was(world: World):
 
 def test_a_change_that_nobody_confirms_is_taken_back_by_the_host(world: World):
     before = world.picture()
-    world.seconds = 1
+    world.seconds = 2
     world.harden()
     assert world.picture() != before
     wait_for(lambda: world.state() == "reverted")
@@ -84,7 +84,6 @@ def test_a_change_that_nobody_confirms_is_taken_back_by_the_host(world: World):
 
 
 def test_a_confirmed_change_outlives_its_guard(world: World):
-    world.seconds = 2
     world.confirmed()
     held = world.picture()
     wait_for(lambda: guard.revert.hold(str(world.folder())) is not None)
@@ -133,8 +132,6 @@ def test_killed_at_any_step_the_same_command_ends_well(world: World, monkeypatch
 
 def _die_at(step: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Have this process killed when a step has half been done: after its first file."""
-    from yunwei_harden import change
-
     monkeypatch.setattr(guard, "start", lambda *_: None)
     seen: list[int] = []
 
@@ -152,11 +149,35 @@ def _die_at(step: str, monkeypatch: pytest.MonkeyPatch) -> None:
     elif step == "kernel":
         seen.append(1)
         monkeypatch.setattr(Host, "login_shell", None)
-        monkeypatch.setattr(change, "_switch_off", None)
         real = change._carry_out
         monkeypatch.setattr(change, "_carry_out", lambda *all_of: (real(*all_of), os.kill(os.getpid(), signal.SIGKILL)))
     else:
         monkeypatch.setattr(candidates, step, dying(getattr(candidates, step)))
+
+
+@pytest.mark.parametrize(
+    ("step", "before_the_look"), [(1, True), (4, True), (6, True), (2, False), (4, False), (5, False), (6, False)]
+)
+def test_what_the_guard_takes_back_while_it_is_made_is_not_made_on(
+    world: World, monkeypatch: pytest.MonkeyPatch, step: int, before_the_look: bool
+):
+    """Four files, a mode, a kernel setting, and the end; also where the guard comes between the look and the step."""
+    monkeypatch.setattr(guard, "start", lambda *_: None)
+    before, looks, real = world.picture(), [], revert.state
+
+    def look(folder: str) -> str | None:
+        looks.append(folder)
+        found: str | None = real(folder)
+        if len(looks) == step + 1:
+            assert revert.watch(folder, 0) == 0
+        return real(folder) if before_the_look else found
+
+    monkeypatch.setattr(change.revert, "state", look)
+    said = "the host took the change back .reverted. before all of it was made.*" if before_the_look else ""
+    with pytest.raises(FaultError, match=rf"{said}; all of it was taken back$"):
+        world.harden()
+    monkeypatch.undo()
+    assert (world.state(), world.picture()) == ("reverted", before)
 
 
 def test_what_does_not_come_into_force_is_taken_back_at_once(world: World, monkeypatch: pytest.MonkeyPatch):
