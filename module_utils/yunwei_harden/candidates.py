@@ -13,7 +13,7 @@ import stat
 from . import kinds, revert
 from .attributes import copy_attributes
 from .host import run, sshd_effective
-from .hosttools import faults
+from .hosttools import faults, process
 
 NEW_FILE_MODE = 0o644
 _PAM_FOLDERS = ("/lib/security", "/lib64/security", "/lib/*/security", "/usr/lib/*/security", "/usr/lib64/security")
@@ -23,7 +23,7 @@ def write(entry, text):
     """Write a candidate next to its target; raises OSError, also where an attribute cannot be kept."""
     descriptor = os.open(entry["candidate"], os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
     try:
-        _write_all(descriptor, text.encode("latin-1"))
+        process.write_all(descriptor, text.encode("latin-1"))
         if entry["saved"] is None:
             os.fchmod(descriptor, NEW_FILE_MODE)
         else:
@@ -42,11 +42,6 @@ def _take_after(path, descriptor):
         copy_attributes(original, descriptor)
     finally:
         os.close(original)
-
-
-def _write_all(descriptor, data):
-    while data:
-        data = data[os.write(descriptor, data) :]
 
 
 def validate(entry):

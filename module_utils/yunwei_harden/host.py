@@ -7,10 +7,9 @@ __metaclass__ = type
 import errno
 import os
 import stat
-import subprocess
 
-from . import release
-from .hosttools import faults, frames
+from . import release, revert
+from .hosttools import faults, frames, process
 
 # What sshd asks of a connection before it says what is in force; Match blocks for others do not count.
 _ANYBODY = "user=nobody,host=localhost,addr=127.0.0.1"
@@ -105,18 +104,23 @@ def _login_shell():
 
 
 def run(command):
-    """Run a command to its end and return (exit code, output as text, errors in it); 127 where there is none."""
+    """Run a command and return (exit code, what it says); 127 where there is none.
+
+    What it says is its output, in the C locale; where it fails its errors as well.
+    """
+    begin = os.times()[4]
     try:
-        null = os.open(os.devnull, os.O_RDWR)
-        try:
-            child = subprocess.Popen(command, stdin=null, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-        finally:
-            os.close(null)
+        code, out, err = process.run(
+            command, timeout=revert.LONGEST_COMMAND, die_with=None, env=dict(os.environ, LC_ALL="C")
+        )
     except OSError as error:
         if error.errno != errno.ENOENT:
             raise
         return 127, "%s is not there" % command[0]
-    return child.returncode, child.communicate()[0].decode("utf-8", "replace")
+    said = (out + err if code else out).decode("utf-8", "replace")
+    if code < 0 and os.times()[4] - begin >= revert.LONGEST_COMMAND:
+        said += " (it was stopped after %s s)" % revert.LONGEST_COMMAND
+    return code, said
 
 
 def demand(command):

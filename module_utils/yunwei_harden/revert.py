@@ -21,6 +21,7 @@ import fcntl
 import hashlib
 import json
 import os
+import select
 import subprocess
 import sys
 import time
@@ -30,6 +31,7 @@ ARMED, REVERTING, REVERTED, CONFIRMED, UNDONE = "armed", "reverting", "reverted"
 STATES = (ARMED, REVERTING, CONFIRMED, REVERTED, UNDONE)
 WAITS = 0.2
 LONGEST_LOOK = 5
+LONGEST_COMMAND = 120
 
 
 def state(folder):
@@ -144,10 +146,33 @@ def _restore_kernel(entry):
 
 
 def _run(command):
-    child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, close_fds=True)
-    said = child.communicate()[0].decode("utf-8", "replace").strip()
+    """Run a command to its end, but wait for none that it leaves behind; raises ValueError where it fails."""
+    child = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, close_fds=True, env=dict(os.environ, LC_ALL="C")
+    )
+    heard, until = b"", os.times()[4] + LONGEST_COMMAND
+    while child.poll() is None and os.times()[4] < until:
+        heard = (heard + _listen(child.stdout))[-2000:]
+    late = child.poll() is None
+    if late:
+        child.kill()
+        child.wait()
+    said = (heard + _listen(child.stdout)).decode("utf-8", "replace").strip()
+    child.stdout.close()
+    if late:
+        raise ValueError("%s was stopped after %s s: %s" % (" ".join(command), LONGEST_COMMAND, said))
     if child.returncode:
         raise ValueError("%s ended with %d: %s" % (" ".join(command), child.returncode, said))
+
+
+def _listen(stream):
+    """Return what a stream has to say within a moment."""
+    if not select.select([stream], [], [], WAITS)[0]:
+        return b""
+    said = os.read(stream.fileno(), 65536)
+    if not said:
+        time.sleep(WAITS / 10)  # its end is there, and not yet that of the command
+    return said
 
 
 def _without_waiting(command, starting):

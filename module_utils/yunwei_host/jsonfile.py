@@ -8,6 +8,7 @@ import json
 import os
 
 from .faults import FaultError
+from .process import write_all
 
 
 def read_json(folder, name):
@@ -30,7 +31,7 @@ def write_json(folder, name, value):
     new = os.path.join(folder, "." + name + ".new")
     descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     try:
-        os.write(descriptor, json.dumps(value, sort_keys=True, indent=1).encode("ascii") + b"\n")
+        write_all(descriptor, json.dumps(value, sort_keys=True, indent=1).encode("ascii") + b"\n")
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
