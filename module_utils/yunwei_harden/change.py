@@ -4,9 +4,9 @@ from __future__ import absolute_import, division, print_function
 
 __metaclass__ = type
 
+import errno
 import hashlib
 import os
-import stat
 
 from . import candidates, guard, kinds, revert, sshd
 from .host import demand
@@ -51,7 +51,7 @@ def _recipe(host, draft, change):
     return {
         "change": change,
         "files": files,
-        "modes": [_mode_entry(path, draft.modes[path]) for path in sorted(draft.modes)],
+        "modes": [dict(draft.modes[path], path=path) for path in sorted(draft.modes)],
         "kernel": [_kernel_entry(path, draft.kernel[path]) for path in sorted(draft.kernel)],
         "commands": _undoing_commands(host, draft),
     }
@@ -72,12 +72,6 @@ def _file_entry(host, draft, change, number, name):
 
 def _digest(text):
     return None if text is None else hashlib.sha256(text.encode("latin-1")).hexdigest()
-
-
-def _mode_entry(path, wanted):
-    about = os.lstat(path)
-    before = {"mode": stat.S_IMODE(about.st_mode), "uid": about.st_uid, "gid": about.st_gid}
-    return dict(before, path=path, after=wanted)
 
 
 def _kernel_entry(path, wanted):
@@ -120,8 +114,9 @@ def _mark(folder, name):
 
 def _carry_out(host, draft, recipe, folder):
     """Do what the draft says, step by step, for as long as nobody takes the change back; raises FaultError, OSError."""
+    new = dict((entry["path"], revert.inode(os.lstat(entry["candidate"]))) for entry in recipe["files"])
     steps = [(candidates.replace, entry) for entry in recipe["files"]]
-    steps += [(_set_mode, entry) for entry in recipe["modes"]]
+    steps += [(_set_mode, dict(entry, inode=new.get(entry["path"], entry["inode"]))) for entry in recipe["modes"]]
     steps += [(_set_kernel, entry) for entry in recipe["kernel"]]
     steps += [(demand, command) for name in draft.services for command in _switching_off(host, name)]
     steps += [(sshd.reload, host)] if kinds.SSHD_CONFIG in draft.files() else []
@@ -141,8 +136,7 @@ def _demand_armed(folder):
 
 
 def _set_mode(entry):
-    os.chown(entry["path"], entry["after"]["uid"], entry["after"]["gid"])
-    os.chmod(entry["path"], entry["after"]["mode"])
+    revert.set_mode(entry["path"], entry["after"], lambda found: found == entry["inode"])
 
 
 def _set_kernel(entry):
@@ -184,6 +178,7 @@ def undo(folder, check):
     if found != revert.CONFIRMED:
         return [{"item": recipe["change"], "status": "as before", "reason": "the change is %s" % (found or "not made")}]
     _demand_untouched(recipe)
+    gone = [entry["path"] for entry in recipe["modes"] if not os.path.lexists(entry["path"])]
     names = [entry["path"] for key in ("files", "modes", "kernel") for entry in recipe[key]]
     names += [" ".join(command) for command in recipe["commands"]]
     if not check:
@@ -192,18 +187,37 @@ def undo(folder, check):
             raise faults.FaultError("not all could be put back: %s" % "; ".join(wrong))
         revert.move(folder, revert.CONFIRMED, revert.UNDONE)
     status = "would be put back" if check else "put back"
-    return [{"item": name, "status": status, "reason": None} for name in names]
+    return [{"item": name, "status": status, "reason": None} for name in names if name not in gone] + [
+        {"item": name, "status": "nothing to undo", "reason": "the file was removed since"} for name in gone
+    ]
 
 
 def _demand_untouched(recipe):
-    """Raise FaultError naming every file that is neither as this change left it nor already put back."""
-    wrong = []
-    for entry in recipe["files"]:
-        waiting = entry["saved"] is None or os.path.lexists(entry["saved"])
-        if waiting and revert.digest(entry["path"]) not in (entry["sha256"], None):
-            wrong.append(entry["path"])
+    """Raise FaultError naming everything that is neither as this change left it nor already put back."""
+    wrong = [why for why in [_changed(entry) for entry in recipe["files"]] if why]
+    wrong += [entry["path"] for entry in recipe["modes"] if _is_mode_changed(entry)]
     if wrong:
         raise faults.FaultError(
             "changed since this change: %s; undo what was changed later first, or put it right by hand"
             % ", ".join(wrong)
         )
+
+
+def _changed(entry):
+    """Return what of a file was changed since, None where it can be put back, or was."""
+    path, saved, found = entry["path"], entry["saved"], revert.digest(entry["path"])
+    if saved is not None and revert.digest(saved) != entry["before"]:
+        if os.path.lexists(saved):
+            return "%s (its content of before)" % saved
+        return None if found == entry["before"] else "%s (its content of before, %s, is gone)" % (path, saved)
+    return None if found in (entry["sha256"], None) else path
+
+
+def _is_mode_changed(entry):
+    try:
+        about = os.lstat(entry["path"])
+    except OSError as error:
+        if error.errno != errno.ENOENT:
+            raise
+        return False
+    return revert.mode(about) not in (entry["before"], entry["after"])

@@ -50,8 +50,7 @@ class Host:
     def _demand_safe(self, path, found):
         if not stat.S_ISREG(found.st_mode):
             raise faults.FaultError("%s is no plain file; put one there" % path)
-        if found.st_nlink != 1:
-            raise faults.FaultError("%s has %d names; remove the others, then start again" % (path, found.st_nlink))
+        demand_one_name(path, found)
         folder = os.path.dirname(path)
         while True:
             about = os.stat(folder)
@@ -75,6 +74,12 @@ class Host:
         if "shell" not in self._known:
             self._known["shell"] = _login_shell()
         return self._known["shell"]
+
+
+def demand_one_name(path, found):
+    """Raise FaultError where a file (`found`: its stat) has other names, under which others may change it."""
+    if found.st_nlink != 1:
+        raise faults.FaultError("%s has %d names; remove the others, then start again" % (path, found.st_nlink))
 
 
 def sshd_effective(config=None):

@@ -14,9 +14,9 @@ import os
 import pwd
 import stat
 
-from . import edits
+from . import edits, revert
 from .compare import fits
-from .host import run
+from .host import demand_one_name, run
 from .hosttools import faults
 
 SSHD_CONFIG = "/etc/ssh/sshd_config"
@@ -172,7 +172,8 @@ def _edit_file_mode(draft, setting, _exempt):
     for name in _plain_files(draft.host, setting["name"]):
         wanted = _tightened(name, setting)
         if wanted:
-            draft.modes[name] = wanted
+            demand_one_name(name, os.lstat(name))
+            draft.modes[os.path.realpath(name)] = wanted
 
 
 def _plain_files(host, pattern):
@@ -181,14 +182,19 @@ def _plain_files(host, pattern):
 
 
 def _tightened(name, setting):
-    """Return {"mode", "uid", "gid"} of a file as it must become, None where it may stay; no bit is ever added."""
+    """Return {"before", "after", "inode"} of a file that must change, None where it may stay; no bit is ever added.
+
+    before, after: {"mode", "uid", "gid"}; inode: which file was looked at.
+    """
     about = os.lstat(name)
-    mode = stat.S_IMODE(about.st_mode) & int(setting["value"], 8)
-    owner, groups = pwd.getpwnam(setting["owner"]).pw_uid, _gids(setting["groups"])
-    gid = about.st_gid if about.st_gid in groups else groups[0]
-    wanted = {"mode": mode, "uid": owner, "gid": gid}
-    found = {"mode": stat.S_IMODE(about.st_mode), "uid": about.st_uid, "gid": about.st_gid}
-    return None if wanted == found else wanted
+    found = revert.mode(about)
+    groups = _gids(setting["groups"])
+    wanted = {
+        "mode": found["mode"] & int(setting["value"], 8),
+        "uid": pwd.getpwnam(setting["owner"]).pw_uid,
+        "gid": found["gid"] if found["gid"] in groups else groups[0],
+    }
+    return None if wanted == found else {"before": found, "after": wanted, "inode": revert.inode(about)}
 
 
 def _gids(names):

@@ -22,6 +22,7 @@ import hashlib
 import json
 import os
 import select
+import stat
 import subprocess
 import sys
 import time
@@ -32,6 +33,7 @@ STATES = (ARMED, REVERTING, CONFIRMED, REVERTED, UNDONE)
 WAITS = 0.2
 LONGEST_LOOK = 5
 LONGEST_COMMAND = 120
+_ANOTHER_FILE = "%s is a link, has a second name, or is another file than before: its mode stays; look who changed it"
 
 
 def state(folder):
@@ -109,6 +111,40 @@ def digest(path):
         return None
 
 
+def inode(about):
+    """Return what tells a file (its stat) from every other, as a recipe keeps it."""
+    return [about.st_dev, about.st_ino]
+
+
+def mode(about):
+    """Return mode and owner of a file (its stat), as a recipe keeps them."""
+    return {"mode": stat.S_IMODE(about.st_mode), "uid": about.st_uid, "gid": about.st_gid}
+
+
+def set_mode(path, wanted, is_meant):
+    """Give a file mode and owner; raises ValueError where a link, a second name or another file is in its place.
+
+    Args:
+        path: the file, no link followed at its end.
+        wanted: {"mode", "uid", "gid"}.
+        is_meant: tells by an `inode` whether it is the file that is meant.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError as error:
+        if error.errno != errno.ELOOP:
+            raise
+        raise ValueError(_ANOTHER_FILE % path)
+    try:
+        about = os.fstat(descriptor)
+        if not stat.S_ISREG(about.st_mode) or about.st_nlink != 1 or not is_meant(inode(about)):
+            raise ValueError(_ANOTHER_FILE % path)
+        os.fchown(descriptor, wanted["uid"], wanted["gid"])
+        os.fchmod(descriptor, wanted["mode"])
+    finally:
+        os.close(descriptor)
+
+
 def _restore_file(entry):
     """Put the file of before in its place: the same inode, so with its mode, owner, ACL and label."""
     path, saved = entry["path"], entry["saved"]
@@ -124,6 +160,8 @@ def _restore_file(entry):
             os.unlink(saved)
         else:
             os.rename(saved, path)
+    elif digest(path) == entry["sha256"]:
+        raise ValueError("%s, the content of before, is gone; put %s right by hand" % (saved, path))
 
 
 def _remove(path):
@@ -135,9 +173,16 @@ def _remove(path):
 
 
 def _restore_mode(entry):
-    if os.path.lexists(entry["path"]) and not os.path.islink(entry["path"]):
-        os.chown(entry["path"], entry["uid"], entry["gid"])
-        os.chmod(entry["path"], entry["mode"])
+    if os.path.lexists(entry["path"]):
+        # Programs such as passwd put a new file in the place of the old one.
+        safe = _is_for_root_alone(os.path.dirname(entry["path"]))
+        set_mode(entry["path"], entry["before"], lambda found: safe or found == entry["inode"])
+
+
+def _is_for_root_alone(folder):
+    about = os.lstat(folder)
+    shared = about.st_uid != os.geteuid() or about.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+    return stat.S_ISDIR(about.st_mode) and os.path.realpath(folder) == folder and not shared
 
 
 def _restore_kernel(entry):
