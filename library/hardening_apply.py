@@ -9,7 +9,6 @@ __metaclass__ = type
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.yunwei_harden import hardening
 from ansible.module_utils.yunwei_host import acting
-from ansible.module_utils.yunwei_host.hostlock import HostLock
 
 DOCUMENTATION = r"""
 module: hardening_apply
@@ -19,7 +18,7 @@ description:
     replaces any. The files of before stay beside their places, so taking back needs no space.
   - A process and a hook at the host's start take the change back unless C(revert.py confirm) in the change's folder
     is run within C(confirm_seconds).
-  - Takes the system's lock on the host first.
+  - Takes the locks of all systems that the host serves first.
 options:
   permit: {description: "What the gate issued.", type: dict, required: true}
   work: {description: "The unit of work of one system (HardeningWork).", type: dict, required: true}
@@ -49,10 +48,7 @@ def main():
 
     def apply(work, permit, _secrets, check):
         part = work["hosts"][module.params["host"]]
-        if check:
-            return hardening.harden(part, permit["run_id"], check)
-        with HostLock(work["system"], permit):
-            return hardening.harden(part, permit["run_id"], check)
+        return hardening.alone(part, permit, check, lambda: hardening.harden(part, permit["run_id"], check))
 
     acting.act(module, ["harden-servers"], apply)
 

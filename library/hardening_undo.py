@@ -9,17 +9,17 @@ __metaclass__ = type
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.yunwei_harden import hardening
 from ansible.module_utils.yunwei_host import acting
-from ansible.module_utils.yunwei_host.hostlock import HostLock
 
 DOCUMENTATION = r"""
 module: hardening_undo
 short_description: Takes a confirmed change of settings back
 description:
   - Puts the very files of before in their places. Refuses where one was changed again since.
-  - Takes the system's lock on the host first.
+  - Takes the locks of all systems that the host serves first.
 options:
   permit: {description: "What the gate issued.", type: dict, required: true}
   work: {description: "The unit of work of one system (UndoWork).", type: dict, required: true}
+  host: {description: "This host's name in the inventory.", type: str, required: true}
 attributes:
   check_mode: {support: full, description: "Says what would be put back."}
 author: ["yunwei contributors (@yunwei)"]
@@ -29,21 +29,22 @@ EXAMPLES = r"""
   hardening_undo:
     permit: "{{ permit }}"
     work: "{{ work.mediation }}"
+    host: "{{ inventory_hostname }}"
 """
 RETURN = r"""
 yunwei: {description: "A row for each file and command put back.", type: dict, returned: always}
 """
 
+ARGUMENTS = dict(acting.PERMIT_AND_WORK, host={"type": "str", "required": True})
+
 
 def main():
     """Run."""
-    module = AnsibleModule(argument_spec=acting.PERMIT_AND_WORK, supports_check_mode=True)
+    module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True)
 
     def undo(work, permit, _secrets, check):
-        if check:
-            return hardening.undo(work, work["change"], check)
-        with HostLock(work["system"], permit):
-            return hardening.undo(work, work["change"], check)
+        part = work["hosts"][module.params["host"]]
+        return hardening.alone(part, permit, check, lambda: hardening.undo(work, work["change"], check))
 
     acting.act(module, ["undo"], undo)
 

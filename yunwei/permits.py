@@ -16,7 +16,9 @@ from yunwei.errors import RefusedError
 from yunwei.jobs import Job, JobClass
 from yunwei.ledger.chain import canonical
 from yunwei.plans import Plan
+from yunwei.policy import Policy
 from yunwei.session import Session
+from yunwei.work.restarts import serving
 from yunwei.work.times import utc
 
 
@@ -41,7 +43,8 @@ def demand_permission(wish: Wish, session: Session, now: datetime) -> dict[str, 
 
     Raises `RefusedError` where an approval is missing or not valid, or the calendar is closed.
     """
-    approval = _approval(wish, session, now) if _is_approval_needed(wish, session) else None
+    marked = _marked(wish, session.policy)
+    approval = _approval(wish, session, marked, now) if marked or wish.options.get("release") else None
     said = _bounds(wish.job, approval, session.policy.estate.lock.lease_seconds, now)
     if wish.job.job_class.asks_calendar and not wish.job.batches and not passes_calendar(said):
         _ask_calendar(wish, session, now)
@@ -133,16 +136,23 @@ def digest(unit: Mapping[str, Any]) -> str:
     return hashlib.sha256(canonical(dict(unit)).encode("ascii")).hexdigest()
 
 
-def _is_approval_needed(wish: Wish, session: Session) -> bool:
-    """Tell whether policy marks one of the systems, or the job is to do what only an approval allows."""
-    marked = any(session.policy.system(system).wants_approval(wish.job) for system in wish.systems)
-    return marked or bool(wish.options.get("release"))
+def _marked(wish: Wish, policy: Policy) -> list[str]:
+    """Return the systems whose policy wants an approval of this job.
+
+    Disruptive work concerns, as in the calendar, all systems of its hosts, also those that were not asked for. Work in
+    batches leaves a host alone whose systems were not all asked for.
+    """
+    concerned = [policy.system(name) for name in wish.systems]
+    if wish.job.job_class.asks_calendar and not wish.job.batches:
+        hosts = {host for system in concerned for host in system.hosts}.intersection(wish.hosts)
+        concerned += [system for host in hosts for system in serving(policy, host)]
+    return sorted({system.id for system in concerned if system.wants_approval(wish.job)})
 
 
-def _approval(wish: Wish, session: Session, now: datetime) -> Approval:
+def _approval(wish: Wish, session: Session, marked: Sequence[str], now: datetime) -> Approval:
     if wish.plan is None or wish.file is None:
         raise RefusedError(
-            f"{wish.job.name} on {', '.join(wish.systems)} needs a plan that a second person has approved: "
+            f"{wish.job.name} on {', '.join(marked or wish.systems)} needs a plan that a second person has approved: "
             f"yunwei plan {wish.job.name} -o FILE, yunwei approve FILE, yunwei run {wish.job.name} --plan FILE"
         )
     path = wish.approval or approvals.default_path(wish.file)

@@ -10,11 +10,26 @@ import sys
 
 from . import change, guard, kinds
 from .host import Host
-from .hosttools import faults
+from .hosttools import faults, hostlock
 from .plan import plan
 
 _CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f]")
 WOULD, CHANGED = "would change", "changed"
+
+
+def alone(part, permit, check, action):
+    """Do `action()` while no job of any system of this host is at work on it; a check holds nobody up.
+
+    Args:
+        part: one host's part of the unit of work.
+        permit: what the gate issued.
+        check: only say what would be done.
+        action: takes nothing; what it returns is returned.
+    """
+    if check:
+        return action()
+    with hostlock.HostLocks(part["systems"], permit):
+        return action()
 
 
 def harden(work, run_id, check, root="/"):

@@ -82,6 +82,34 @@ class HostLock:
         os.write(self._descriptor, json.dumps(line, sort_keys=True).encode("ascii"))
 
 
+class HostLocks:
+    """Holds the locks of several systems on this host, all of them or none.
+
+    One that the permit does not name has no number: the run took no lock of it in Vault.
+    """
+
+    def __init__(self, systems, permit):
+        """Remember whose locks they will be."""
+        named = permit.get("systems") or []
+        self._locks = [HostLock(system, permit, numbered=system in named) for system in sorted(systems)]
+        self._held = []
+
+    def __enter__(self):
+        """Take them in one order for all, or say who has one."""
+        try:
+            for lock in self._locks:
+                self._held.append(lock.__enter__())
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_):
+        """Give them back."""
+        while self._held:
+            self._held.pop().__exit__()
+
+
 def open_lock(path, flags):
     """Return a descriptor of a lock's file that no child inherits; follows no link and waits for no other end."""
     descriptor = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK, 0o600)

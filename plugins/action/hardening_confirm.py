@@ -9,7 +9,8 @@ from ansible import constants as C
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
-from yunwei import gate, relay, remote
+from yunwei import gate, permits, relay, remote
+from yunwei.ansible_results import refused
 from yunwei.errors import YunweiError
 from yunwei.hardening import confirm
 
@@ -20,6 +21,7 @@ description:
   - Where policy names a probe account, logs in as it by password and becomes root with the password typed.
   - Opens a new TCP connection with the inventory's key, becomes root and disarms the guard of module hardening_apply.
   - Where that is not possible in time the host takes the change back by itself; the task fails and says so.
+  - Refuses a permit or work that is not this run's gate's; the host then takes the change back as well.
 options:
   permit: {description: The permit of yunwei_gate., type: dict, required: true}
   work: {description: The unit of work of one system (HardeningWork)., type: dict, required: true}
@@ -41,9 +43,12 @@ class ActionModule(ActionBase):
         result: dict[str, Any] = super().run(tmp, task_vars)
         variables = task_vars or {}
         args, host = self._task.args, str(variables["inventory_hostname"])
+        try:
+            permits.require_permitted(args, host, gate.require_session())
+        except YunweiError as error:
+            return refused(result, str(error), error.exit_code)
         summary: dict[str, Any] = {"system": str(args["work"]["system"])}
         try:
-            gate.require_issued(args["permit"], gate.require_session())
             of_host = variables["hostvars"][host]
             armed = confirm.Armed(*(args["armed"][key] for key in ("folder", "python", "seconds")))
             ssh = relay.ssh_command(host, of_host)

@@ -18,12 +18,13 @@ from yunwei.paths import content_root
 from yunwei.policy import catalogue
 
 NOW = datetime(2026, 12, 1, tzinfo=UTC)
-OWN_RULE = """rules:
+PORT = 'name: Port, value: "2222"'
+OWN_RULE = f"""rules:
   - id: site-port
-    title: {zh: 端口, en: Port}
+    title: {{zh: 端口, en: Port}}
     risk: high
     undo: none
-    settings: [{kind: sshd, name: Port, value: "2222"}]
+    settings: [{{kind: sshd, {PORT}}}]
 """
 
 
@@ -82,6 +83,14 @@ def test_a_host_of_two_systems_gets_the_rules_of_both_less_what_either_waived(la
     assert of_host(lab, "legacy1", "legalservice")["net-forwarding"] is None
 
 
+def test_each_host_comes_with_every_system_that_it_serves(lab: InventoryCopy):
+    served = {"app1": ["mediation"], "db1": ["legalservice", "mediation"]}
+    hardened = work.hardening_work(lab.load(), "mediation", [], NOW)["hosts"]
+    assert {host: part["systems"] for host, part in hardened.items()} == served
+    undone = work.undo_work(lab.load(), "mediation", "r-20260301T013000-a1b2c3")["hosts"]
+    assert {host: part["systems"] for host, part in undone.items()} == served
+
+
 def test_a_waiver_ends_with_its_last_day(lab: InventoryCopy):
     late = date(2029, 1, 1)
     assert of_host(lab, "app1", now=datetime(2029, 1, 1, 0, 0, tzinfo=UTC))["net-redirects"] is None
@@ -135,22 +144,12 @@ def test_an_inventory_adds_rules_of_its_own(lab: InventoryCopy):
     ("old", "new", "place", "said"),
     [
         ("id: site-port", "id: sshd-x11", "rules[0].id", "a second time"),
-        (
-            'name: Port, value: "2222"',
-            'name: Port, value: "22\\nMatch"',
-            "rules[0].settings[0]",
-            "one line without",
-        ),
+        (PORT, 'name: Port, value: "22\\nMatch"', "rules[0].settings[0]", "one line without"),
         ("kind: sshd, name: Port", "kind: sshd, name: Port x", "rules[0].settings[0]", "a name of kind sshd"),
-        ('{kind: sshd, name: Port, value: "2222"}', "{kind: sshd, name: Port}", "rules[0].settings[0]", "no value"),
+        (PORT, "name: Port", "rules[0].settings[0]", "no value"),
         ("undo: none", "undo: maybe", "rules[0].undo", "restore, or none"),
         ("risk: high", "risk: high\n    remedy: manual", "rules[0]", "settings with remedy `settings`"),
-        (
-            'name: Port, value: "2222"',
-            "name: Port, value: x, compare: at_most",
-            "rules[0].settings[0]",
-            "a whole number",
-        ),
+        (PORT, "name: Port, value: x, compare: at_most", "rules[0].settings[0]", "a whole number"),
     ],
 )
 def test_a_rule_that_is_wrong_is_named_with_its_place(lab: InventoryCopy, old: str, new: str, place: str, said: str):

@@ -15,6 +15,7 @@ from yunwei.policy.hardening import Waiver
 from yunwei.policy.inventory import Host
 from yunwei.policy.suggest import did_you_mean
 from yunwei.work.pins import pinned_keys
+from yunwei.work.restarts import serving
 
 _RUN_ID = re.compile(r"r-[A-Za-z0-9-]{4,60}")
 
@@ -44,6 +45,8 @@ class HostHardeningWork(TypedDict):
     """One host's part, as `module_utils/yunwei_harden/hardening.py` takes it."""
 
     system: str
+    systems: list[str]
+    """Every system that the host serves: a change of its settings is one of them all."""
     rules: list[RuleWork]
     exempt_accounts: list[str]
     accept_irreversible: list[str]
@@ -60,11 +63,17 @@ class HardeningWork(TypedDict):
     hosts: dict[str, HostHardeningWork]
 
 
+class HostUndoWork(TypedDict):
+    """One host's part; `systems`: every system that it serves."""
+
+    systems: list[str]
+
+
 class UndoWork(TypedDict):
     """Module `hardening_undo`, once for each host of a system."""
 
     system: str
-    hosts: list[str]
+    hosts: dict[str, HostUndoWork]
     change: str
 
 
@@ -91,6 +100,7 @@ def hardening_work(policy: Policy, system_id: str, accept: Sequence[str], now: d
         "hosts": {
             host: {
                 "system": system.id,
+                "systems": _served(policy, host),
                 "rules": host_rules(policy, catalogue, host, today),
                 "exempt_accounts": policy.estate.hardening.exempt_accounts,
                 "accept_irreversible": list(accept),
@@ -110,7 +120,8 @@ def undo_work(policy: Policy, system_id: str, change: str) -> UndoWork:
         found = repr(change) if change else "nothing"
         raise UsageError(f"--change: found {found}; give the run that made it, such as r-20260301T013000-a1b2c3")
     system = policy.system(system_id)
-    return {"system": system.id, "hosts": hosts_by_ssh(policy, system), "change": change}
+    hosts: dict[str, HostUndoWork] = {host: {"systems": _served(policy, host)} for host in hosts_by_ssh(policy, system)}
+    return {"system": system.id, "hosts": hosts, "change": change}
 
 
 def host_rules(policy: Policy, catalogue: Catalogue, host: str, today: date) -> list[RuleWork]:
@@ -124,6 +135,10 @@ def host_rules(policy: Policy, catalogue: Catalogue, host: str, today: date) -> 
 def hosts_by_ssh(policy: Policy, system: System) -> list[str]:
     """Return the hosts of a system that are reached by SSH."""
     return [name for name in system.hosts if not _is_windows(policy.host(name))]
+
+
+def _served(policy: Policy, host: str) -> list[str]:
+    return [system.id for system in serving(policy, host)]
 
 
 def _is_windows(host: Host) -> bool:

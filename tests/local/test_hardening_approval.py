@@ -1,0 +1,48 @@
+"""Hardening a host that two systems share needs what policy asks for either, with a real OpenBao and a real ledger."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.approving import add_approvers
+from tests.estates import make_inventory
+from tests.inventories import CALENDAR
+from tests.openbao import RealVault
+from yunwei import gate, locks, session
+from yunwei.errors import RefusedError
+
+
+@pytest.fixture
+def opened(bao: RealVault, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[session.Session]:
+    """Open a run in an estate where mediation wants disruptive work approved, and legalservice does not."""
+    monkeypatch.setenv("YUNWEI_STATE", str(tmp_path / "state"))
+    inventory = make_inventory(bao, tmp_path)
+    inventory.write(CALENDAR, (Path(__file__).parents[1] / "fixtures/always_open.yml").read_text(encoding="utf-8"))
+    add_approvers(inventory, tmp_path, "[disruptive]")
+    intent = session.Intent("r-1234", "harden-servers", "harden_servers.yml", (inventory.folder,), False)
+    found = session.open_session(intent)
+    yield found
+    found.close()
+
+
+def _request(job: str, host: str) -> gate.Request:
+    options = {"change": "r-20260301T013000-a1b2c3"} if job == "undo" else {}
+    return gate.Request(job, systems=["legalservice"], options=options, play=["db1", "legacy1"], hosts=[host])
+
+
+@pytest.mark.parametrize("job", ["harden-servers", "undo"])
+def test_a_shared_host_is_not_changed_for_the_system_that_asks_less(opened: session.Session, job: str):
+    with pytest.raises(RefusedError, match=rf"^{job} on mediation needs a plan that a second person has approved"):
+        gate.open_gate(_request(job, "db1"), opened)
+    assert locks.holder(opened.vault, "legalservice") is None
+
+
+def test_its_other_hosts_are_not_held_up(opened: session.Session):
+    """Restarts leave a shared host alone whose systems were not all named; legacy1 serves legalservice alone."""
+    for job, host in (("harden-servers", "legacy1"), ("restart-servers", "db1")):
+        permit = gate.open_gate(_request(job, host), opened)["permit"]
+        assert (permit["approval"], list(permit["locks"])) == (None, ["legalservice"])
+        locks.release(opened.vault, "legalservice", opened.run_id)
