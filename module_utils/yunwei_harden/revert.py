@@ -64,23 +64,30 @@ def read_recipe(folder):
 def hold(folder):
     """Return a descriptor that says this process guards the change, or None where another one does."""
     descriptor = os.open(os.path.join(folder, "recipe.json"), os.O_RDONLY)
+    if _lock(descriptor):
+        return descriptor
+    os.close(descriptor)
+    return None
+
+
+def _lock(descriptor):
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except (IOError, OSError):
-        os.close(descriptor)
-        return None
-    return descriptor
+        return False
+    return True
 
 
 def take_back(folder, starting=False):
     """Take the change back and return what could not be, in words; may be repeated after a kill at any point.
 
-    Whoever else takes it back at this moment is waited for, and then there is nothing left to do.
+    Whoever else takes it back at this moment is waited for, but not for ever: one that hangs keeps nothing in force.
     `starting`: the host is starting, so services are not waited for.
     """
-    alone = os.open(folder, os.O_RDONLY)
+    alone, until = os.open(folder, os.O_RDONLY), os.times()[4] + LONGEST_COMMAND
     try:
-        fcntl.flock(alone, fcntl.LOCK_EX)
+        while not _lock(alone) and os.times()[4] < until:
+            time.sleep(WAITS)
         return _take_back_alone(read_recipe(folder), starting)
     finally:
         os.close(alone)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import signal
@@ -42,6 +43,17 @@ def test_taking_back_goes_on_after_a_command_that_hangs(tmp_path: Path):
     faults = take_back(tmp_path, ["sh", "-c", "echo $LC_ALL; exec sleep 600"], ["touch", str(tmp_path / "last")])
     assert faults == ["sh -c echo $LC_ALL; exec sleep 600 was stopped after 0.5 s: C"]
     assert (tmp_path / "last").exists()
+
+
+@pytest.mark.usefixtures("hasty")
+def test_one_that_hangs_while_it_takes_back_keeps_nobody_else_from_it(tmp_path: Path):
+    hanging = os.open(tmp_path, os.O_RDONLY)
+    try:
+        fcntl.flock(hanging, fcntl.LOCK_EX)
+        assert take_back(tmp_path, ["touch", str(tmp_path / "done")]) == []
+    finally:
+        os.close(hanging)
+    assert (tmp_path / "done").exists()
 
 
 def test_taking_back_waits_for_no_service_that_a_command_started(tmp_path: Path):
