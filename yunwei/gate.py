@@ -152,6 +152,7 @@ def build_work(request: Request, session: Session, system: str, now: datetime) -
             policy, system, request.options.get("accept_irreversible") or [], now
         ),
         "undo": lambda: work.undo_work(policy, system, str(request.options.get("change") or "")),
+        "list-locks": lambda: {"system": system},
         "restart-servers": lambda: work.restart_work(policy, system, request.now, now),
         "sync-to-miyun": lambda: work.sync_work(policy, system, session.ledger.head(), now),
         "retire-backups": lambda: _retire_work(request, policy, system, now),

@@ -130,6 +130,7 @@ _JOBS = (
         batches=True,
     ),
     Job("list-backups", JobClass.READ_ONLY, "List accepted backups and their copies", launch=False),
+    Job("list-locks", JobClass.READ_ONLY, "Read which runs are at work on which hosts", launch=False),
     Job(
         "list-heads",
         JobClass.READ_ONLY,

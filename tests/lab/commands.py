@@ -19,6 +19,7 @@ WORDS = {
     "sync-to-miyun": ("run", "sync-to-miyun", "--system", SYSTEM),
     "retire-backups": ("run", "retire-backups", "--system", SYSTEM),
     "list-backups": ("backups", "list", "--system", SYSTEM),
+    "list-locks": ("locks", "list", "--hosts", "--system", SYSTEM),
     "list-heads": ("evidence", "witness", "-o"),
     "verify-backups": ("backups", "verify", "--system", SYSTEM, "--part", "1/2"),
     "drill-restore": ("drill", "--system", SYSTEM),

@@ -21,6 +21,7 @@ SAME_IDENTITY: Mapping[str, str] = {
     "recover-system": "recover",
     "list-backups": "verify-backups",
     "list-heads": "verify-backups",
+    "list-locks": "release-locks",
     "inspect-backup-sites": "inspect",
     "undo": "harden-servers",
 }
