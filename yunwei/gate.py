@@ -146,6 +146,7 @@ def build_work(request: Request, session: Session, system: str, now: datetime) -
         "set-timers": lambda: work.timers_work(policy, system),
         "back-up": lambda: work.back_up_work(policy, system, request.now, now, request.host_vars),
         "clean-logs": lambda: work.log_work(policy, system, now, request.host_vars),
+        "fetch-logs": lambda: work.log_fetch_work(policy, system, request.options, accepted_manifests(session, system)),
         "inspect-databases": lambda: work.inspect_databases_work(policy, system),
         "maintain-databases": lambda: work.maintain_databases_work(policy, system, now),
         "harden-servers": lambda: work.hardening_work(

@@ -102,6 +102,7 @@ _JOBS = (
         (Proof("log_cleanup", "sources"),),
         planned=True,
     ),
+    Job("fetch-logs", JobClass.READ_ONLY, "Bring archived logs back to the controller", launch=False),
     Job(
         "maintain-databases",
         # Not disruptive: its work asks the calendar, but it may begin in any opening, for it stops before the end.

@@ -19,6 +19,7 @@ JOBS: tuple[str, ...] = tuple(sorted(p.name.removesuffix(_SUFFIX) for p in _HERE
 SAME_IDENTITY: Mapping[str, str] = {
     "drill-restore": "drill",
     "recover-system": "recover",
+    "fetch-logs": "recover",
     "list-backups": "verify-backups",
     "list-heads": "verify-backups",
     "list-locks": "release-locks",
