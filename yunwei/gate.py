@@ -146,12 +146,14 @@ def build_work(request: Request, session: Session, system: str, now: datetime) -
         "set-timers": lambda: work.timers_work(policy, system),
         "back-up": lambda: work.back_up_work(policy, system, request.now, now, request.host_vars),
         "clean-logs": lambda: work.log_work(policy, system, now, request.host_vars),
+        "fetch-logs": lambda: work.log_fetch_work(policy, system, request.options, accepted_manifests(session, system)),
         "inspect-databases": lambda: work.inspect_databases_work(policy, system),
         "maintain-databases": lambda: work.maintain_databases_work(policy, system, now),
         "harden-servers": lambda: work.hardening_work(
             policy, system, request.options.get("accept_irreversible") or [], now
         ),
         "undo": lambda: work.undo_work(policy, system, str(request.options.get("change") or "")),
+        "list-locks": lambda: {"system": system},
         "restart-servers": lambda: work.restart_work(policy, system, request.now, now),
         "sync-to-miyun": lambda: work.sync_work(policy, system, session.ledger.head(), now),
         "retire-backups": lambda: _retire_work(request, policy, system, now),

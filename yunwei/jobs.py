@@ -102,6 +102,7 @@ _JOBS = (
         (Proof("log_cleanup", "sources"),),
         planned=True,
     ),
+    Job("fetch-logs", JobClass.READ_ONLY, "Bring archived logs back to the controller", launch=False),
     Job(
         "maintain-databases",
         # Not disruptive: its work asks the calendar, but it may begin in any opening, for it stops before the end.
@@ -130,6 +131,7 @@ _JOBS = (
         batches=True,
     ),
     Job("list-backups", JobClass.READ_ONLY, "List accepted backups and their copies", launch=False),
+    Job("list-locks", JobClass.READ_ONLY, "Read which runs are at work on which hosts", launch=False),
     Job(
         "list-heads",
         JobClass.READ_ONLY,

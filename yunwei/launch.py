@@ -14,9 +14,10 @@ from yunwei.jobs import Job
 from yunwei.ledger import Signer
 from yunwei.session import Intent
 from yunwei.shared_login import shared_login
+from yunwei.vault import VaultClient
 
-Afterwards = Callable[[dict[str, Any], Signer], None]
-"""Called with a run's document and what signs, while the run's login still lives."""
+Afterwards = Callable[[dict[str, Any], VaultClient], None]
+"""Called with a run's document and its client of Vault, which also signs, while the run's login still lives."""
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import Any
 
 from yunwei import locks, runner, session
 from yunwei.errors import RefusedError, UsageError, VaultError, YunweiError
-from yunwei.ledger.process import is_alive
+from yunwei.lock_list import RunState, see_run
 from yunwei.recorder import Verdict
 from yunwei.session import Session
 
@@ -68,12 +68,12 @@ def _allowed(opened: Session, seen: locks.LockSeen) -> str:
     """Return why the lock may be released, or refuse: the opening of the session has closed what is dead here."""
     if seen.over:
         return _OVER
-    record = opened.ledger.find_run(seen.held.run_id)
-    if record is not None and record["status"] != "open":
+    run = see_run(opened.ledger, seen.held.run_id)
+    if run.state is RunState.ENDED:
         return _ENDED
-    if record is not None and is_alive(record["process"]):
+    if run.state is RunState.ALIVE:
         raise RefusedError(
-            f"run {seen.held.run_id} (job {seen.held.job}, process {record['process']['pid']}) holds the lock of "
+            f"run {seen.held.run_id} (job {seen.held.job}, process {run.pid}) holds the lock of "
             f"{seen.held.system} and is alive on this controller. Let it end, or stop it with Ctrl-C; "
             f"its lease ends at {seen.lease_end}"
         )

@@ -17,6 +17,7 @@ from .frames import clean_text
 
 # Not in /run/lock: there everybody may make files, and whoever can open a lock's file can hold it.
 FOLDER = "/run/yunwei-locks"
+KERNEL_LIST = "/proc/locks"
 
 
 class HostLock:
@@ -115,6 +116,36 @@ def open_lock(path, flags):
     descriptor = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK, 0o600)
     fcntl.fcntl(descriptor, fcntl.F_SETFD, fcntl.FD_CLOEXEC)
     return descriptor
+
+
+def held_here(systems):
+    """Return who holds the lock of each of `systems` on this host: [{"system", "run_id", "job", "pid", "since"}].
+
+    The kernel is asked: taking a lock to try it could refuse a run that starts at that moment.
+    """
+    with open(KERNEL_LIST) as stream:
+        lines = [line.split() for line in stream if " FLOCK " in line]
+    owners = set((line[4], line[5].rpartition(":")[2]) for line in lines if "->" not in line)
+    found = []
+    for system in systems:
+        inode, told = _look(os.path.join(FOLDER, "yunwei-%s.lock" % system))
+        if told and (told["pid"], "%d" % inode) in owners:
+            found.append(dict(told, system=system))
+    return found
+
+
+def _look(path):
+    """Return (inode, what its holder wrote) of a lock's file, (None, None) where it is not there."""
+    try:
+        descriptor = open_lock(path, os.O_RDONLY)
+    except OSError as error:
+        if error.errno == errno.ENOENT:
+            return None, None
+        raise
+    try:
+        return os.fstat(descriptor).st_ino, holder(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def holder(descriptor):

@@ -142,7 +142,8 @@ def _extract_payload(tree, entries, payload, payloads, item):
             for name in archive.files():
                 path = wanted.pop(name.lstrip(b"/"), None)
                 if path is not None:
-                    written += _write_file(tree, path, archive)
+                    write_file(tree, path, archive.blocks())
+                    written += archive.size
     except tarstream.TarError as error:
         raise BadBackupError(item, "payload %s cannot be read to its end: %s" % (payload[:16], error), "back up again")
     if wanted:
@@ -155,14 +156,14 @@ def _extract_payload(tree, entries, payload, payloads, item):
     return written
 
 
-def _write_file(tree, path, archive):
+def write_file(tree, path, blocks):
+    """Write `blocks` to a new file of the tree; fails when the name is taken."""
     handle = tree.create_file(path)
     try:
-        for block in archive.blocks():
+        for block in blocks:
             process.write_all(handle, block)
     finally:
         os.close(handle)
-    return archive.size
 
 
 def _make_hard_links(tree, entries):

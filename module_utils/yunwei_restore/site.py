@@ -57,13 +57,22 @@ class SiteReader:
 
         Raises RestoreError about `item` when not every byte came.
         """
+
+        def take(stream):
+            for piece in iter(stream.read_some, b""):
+                sink(piece)
+
+        return self.read_through(site_id, name, item, take)
+
+    def read_through(self, site_id, name, item, take):
+        """Let `take(stream)` read the file `name` of a snapshot; return (SHA-256, bytes) of all of it.
+
+        Raises RestoreError about `item` when not every byte came.
+        """
         try:
             dump = self._repository.open_dump(site_id, name)
             try:
-                piece = dump.read()
-                while piece:
-                    sink(piece)
-                    piece = dump.read()
+                take(_Stream(dump))
             except BaseException:
                 dump.abort()
                 raise
@@ -95,3 +104,23 @@ class SiteReader:
             next_step = "read the whole repository back (backups verify --all) and make a new backup"
             return BadBackupError(thing, "the repository is damaged: %s" % error, next_step)
         return NotJudgedError(thing, str(error), "look at the site, then start again")
+
+
+class _Stream:
+    """A dump as a file that is read."""
+
+    def __init__(self, dump):
+        self._dump = dump
+        self.read_some = dump.read
+
+    def read(self, size):
+        """Return `size` bytes, fewer only at the end; raises FaultError where that came too early."""
+        pieces = []
+        while size:
+            piece = self._dump.read(size)
+            if not piece:
+                self._dump.finish()  # whoever wants more will say that the file is damaged: it may be the way to it
+                break
+            pieces.append(piece)
+            size -= len(piece)
+        return b"".join(pieces)

@@ -28,8 +28,12 @@ class _Timespec(ctypes.Structure):
 class Tree:
     """The tree below `root` (absolute path, text or bytes); paths inside it are bytes beginning with a slash."""
 
-    def __init__(self, root):
-        """Open `root`, which must be a folder and no link."""
+    def __init__(self, root, folder_mode=0o755):
+        """Open `root`, which must be a folder and no link; `folder_mode` is that of folders made on the way.
+
+        By default the owners of what is below must pass.
+        """
+        self._folder_mode = folder_mode
         raw = root if isinstance(root, bytes) else root.encode("utf-8")
         self._root = _open_folder(raw)
         self._cache = {}
@@ -44,7 +48,7 @@ class Tree:
     def at(self, path, create=False):
         """Return the way to the entry `path` through its open parent folder; valid until the next call.
 
-        `create` makes missing parent folders (0755: the owners of what is below must pass). Raises OSError (ENOTDIR,
+        `create` makes missing parent folders. Raises OSError (ENOTDIR,
         ELOOP) where a parent is a link.
         """
         parent, name = path.rsplit(b"/", 1)
@@ -107,8 +111,8 @@ class Tree:
         except OSError as error:
             if error.errno != errno.ENOENT or not create:
                 raise
-            os.mkdir(through, 0o755)
-            os.chmod(through, 0o755)  # noqa: S103 - whatever umask this runs under
+            os.mkdir(through, self._folder_mode)
+            os.chmod(through, self._folder_mode)  # whatever umask this runs under
             handle = _open_folder(through)
         if len(self._cache) >= _CACHE_LIMIT:
             self._forget(path)

@@ -35,7 +35,7 @@ def test_the_calendar_never_holds_up_a_backup_a_copy_a_drill_or_a_recovery():
 
 def test_jobs_that_only_read_say_so():
     reading = {name for name, job in all_jobs().items() if job.job_class is JobClass.READ_ONLY}
-    assert reading == {"inspect-databases", "list-backups", "list-heads", "verify-backups"}
+    assert reading == {"fetch-logs", "inspect-databases", "list-backups", "list-heads", "list-locks", "verify-backups"}
 
 
 def test_an_unknown_job_names_the_nearest_one():

@@ -10,6 +10,10 @@ WORDS = {
     "prepare-hosts": ("run", "prepare-hosts"),
     "back-up": ("run", "back-up", "--now", "--system", SYSTEM),
     "clean-logs": ("run", "clean-logs", "--system", SYSTEM),
+    "fetch-logs": (
+        *("logs", "fetch", "--host", "legacy1", "--path", "/", "--from", "2020-01-01", "--to", "2099-12-31"),
+        *("--system", SYSTEM, "--into"),
+    ),
     "maintain-databases": ("run", "maintain-databases", "--system", SYSTEM),
     "inspect-databases": ("db", "inspect", "--system", SYSTEM),
     "harden-servers": ("run", "harden-servers", "--system", SYSTEM),
@@ -19,6 +23,7 @@ WORDS = {
     "sync-to-miyun": ("run", "sync-to-miyun", "--system", SYSTEM),
     "retire-backups": ("run", "retire-backups", "--system", SYSTEM),
     "list-backups": ("backups", "list", "--system", SYSTEM),
+    "list-locks": ("locks", "list", "--hosts", "--system", SYSTEM),
     "list-heads": ("evidence", "witness", "-o"),
     "verify-backups": ("backups", "verify", "--system", SYSTEM, "--part", "1/2"),
     "drill-restore": ("drill", "--system", SYSTEM),
@@ -30,10 +35,11 @@ WORDS = {
 
 
 def words_of(job: str, heads: Path) -> tuple[str, ...]:
-    """Return what follows `yunwei` for a job; `heads` is the file that list-heads writes."""
-    return (*WORDS[job], str(heads)) if job == "list-heads" else WORDS[job]
+    """Return what follows `yunwei` for a job; `heads` is the file that list-heads writes; logs come beside it."""
+    last = {"list-heads": heads, "fetch-logs": heads.with_name(f"{heads.name}-logs")}
+    return (*WORDS[job], str(last[job])) if job in last else WORDS[job]
 
 
 def ends_well(job: str, exit_code: int) -> bool:
-    """Tell whether a job did what it was started for: an inspection that finds something did."""
-    return exit_code in ((0, 1) if job == "inspect-databases" else (0,))
+    """Tell whether a job did what it was started for: so did an inspection with findings and a search without."""
+    return exit_code in ((0, 1) if job in ("inspect-databases", "fetch-logs") else (0,))

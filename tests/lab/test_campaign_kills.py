@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -32,6 +33,7 @@ def nothing_yet(lab: Lab):
 
     def clear() -> None:
         HEADS.unlink(missing_ok=True)
+        shutil.rmtree(words_of("fetch-logs", HEADS)[-1], ignore_errors=True)
         lab.podman("legacy1", "rm", "-rf", RESCUED)
 
     clear()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -55,9 +56,7 @@ def trace(lab: Lab) -> Iterator[dict[str, bytes]]:
     finally:
         for host in HOSTS:
             lab.podman(host, "rm", "-rf", "/etc/ld.so.preload", str(FOLDER), RESCUED)
-        for file in FOLDER.iterdir():
-            file.unlink()
-        FOLDER.rmdir()
+        shutil.rmtree(FOLDER)
 
 
 def test_every_job_is_traced():

@@ -69,6 +69,55 @@ def test_the_list_names_holder_run_job_times_and_number(inventory, vault, capsys
     assert Ledger.open().list() == []
 
 
+def _listed(inventory: InventoryCopy, capsys: Any) -> dict[str, Any]:
+    """Return the one lock that the list shows."""
+    assert main(["locks", "list", "-i", str(inventory.folder), "--json"]) == 0
+    (row,) = json.loads(capsys.readouterr().out)
+    return dict(row)
+
+
+@pytest.mark.parametrize(
+    ("process", "expected"),
+    [
+        (None, ("unknown", "its own end, or that of its lease; where")),
+        ({"host": "ops2"}, ("unknown", "is dead: yunwei locks release mediation --reason")),
+        ({}, ("alive", "on this controller, Ctrl-C ends it")),
+        ({"start": 1}, ("ended", "the next run on this controller; or: yunwei locks release mediation --reason")),
+    ],
+)
+def test_the_list_says_whether_the_run_lives_and_what_gives_its_lock_back(inventory, vault, capsys, process, expected):
+    state, way = expected
+    if process is not None:
+        Ledger.open().begin({"run_id": "r-holder", "job": "back-up", "process": {**describe_self(), **process}})
+    _hold(vault)
+    row = _listed(inventory, capsys)
+    assert (row["place"], row["run_state"], row["pid"]) == (
+        "vault",
+        state,
+        describe_self()["pid"] if state == "alive" else None,
+    )
+    assert way in row["released_by"]
+    if process is not None:
+        assert Ledger.open().find_run("r-holder")["status"] == "open", "looking changes nothing"
+
+
+def test_a_run_that_has_ended_by_the_ledger_and_left_its_lock_is_told(inventory, vault, capsys):
+    ledger = Ledger.open()
+    ledger.begin({"run_id": "r-holder", "job": "back-up", "process": describe_self()})
+    ledger.finish("r-holder", {"status": "failed", "exit_code": 1})
+    _hold(vault)
+    assert _listed(inventory, capsys)["run_state"] == "ended"
+
+
+def test_a_ledger_that_cannot_be_read_hides_no_lock(inventory, vault, capsys, monkeypatch):
+    _hold(vault)
+    monkeypatch.setenv("YUNWEI_LEDGER", "/proc/no/ledger.sqlite")
+    assert main(["locks", "list", "-i", str(inventory.folder), "--json"]) == 0
+    said = capsys.readouterr()
+    assert json.loads(said.out)[0]["run_state"] == "unknown"
+    assert "whether a run is alive is not known" in said.err
+
+
 def test_a_release_says_in_ledger_and_vault_who_released_which_lock_and_why(inventory, vault, capsys):
     held = _hold(vault)
     done = _release(inventory, capsys)
@@ -105,6 +154,7 @@ def test_a_run_that_lives_on_this_controller_keeps_its_lock_until_its_lease_is_o
     while locks.holder(vault, "mediation"):
         assert time.monotonic() < deadline
         time.sleep(0.1)
+    assert _listed(inventory, capsys)["released_by"].startswith("the next run, which takes it over")
     assert main(["locks", "list", "-i", str(inventory.folder)]) == 0
     assert "(over)" in capsys.readouterr().out
     assert _release(inventory, capsys)["why_allowed"] == "its lease was over"

@@ -43,15 +43,21 @@ def test_a_stamp_reads_back():
     assert moment(stamp(1772323200)) == 1772323200
 
 
-def test_a_host_lock_is_free_again_after_its_holder_was_killed(tmp_path):
+def _holder_of_a_lock(folder):
+    """Return a process that holds the lock of system s, and has said so."""
     code = (
         "import sys; sys.path.insert(0, 'module_utils')\n"
         "from yunwei_host.hostlock import HostLock\n"
-        f"lock = HostLock('s', {{'run_id': 'r-9', 'job': 'j'}}, {str(tmp_path)!r}, numbered=False)\n"
+        f"lock = HostLock('s', {{'run_id': 'r-9', 'job': 'j'}}, {str(folder)!r}, numbered=False)\n"
         "lock.__enter__(); print('held', flush=True); sys.stdin.read()"
     )
     holder = subprocess.Popen([sys.executable, "-c", code], stdin=-1, stdout=-1)
     assert holder.stdout.readline() == b"held\n"
+    return holder
+
+
+def test_a_host_lock_is_free_again_after_its_holder_was_killed(tmp_path):
+    holder = _holder_of_a_lock(tmp_path)
     with (
         pytest.raises(RefusedByPolicyError, match=r"run r-9 \(job j") as caught,
         HostLock("s", PERMIT, str(tmp_path), numbered=False),
@@ -97,6 +103,31 @@ def test_a_host_lock_that_others_could_hold_is_refused_and_left_as_it_is(tmp_pat
     ):
         pass
     assert spoiled.stat()[:6] == before[:6]
+
+
+def test_who_holds_a_host_lock_is_read_without_taking_it(tmp_path, monkeypatch):
+    monkeypatch.setattr(hostlock, "FOLDER", str(tmp_path))
+    assert hostlock.held_here(["s"]) == []
+    holder = _holder_of_a_lock(tmp_path)
+    (found,) = hostlock.held_here(["other", "s"])
+    assert (found["system"], found["run_id"], found["job"], found["pid"]) == ("s", "r-9", "j", str(holder.pid))
+    assert stamp(moment(found["since"])) == found["since"]
+    path = tmp_path / "yunwei-s.lock"
+    left = path.read_text()
+    holder.kill()
+    holder.communicate()
+    assert (path.read_text(), hostlock.held_here(["s"])) == (left, []), "what a killed run wrote is no holder"
+    with HostLock("s", PERMIT, numbered=False):
+        assert [one["run_id"] for one in hostlock.held_here(["s"])] == ["r-1"]
+
+
+def test_a_pipe_or_a_link_in_the_place_of_a_host_lock_holds_nobody_up(tmp_path, monkeypatch):
+    monkeypatch.setattr(hostlock, "FOLDER", str(tmp_path))
+    os.mkfifo(tmp_path / "yunwei-s.lock")
+    assert hostlock.held_here(["s"]) == []
+    (tmp_path / "yunwei-t.lock").symlink_to("/etc/hostname")
+    with pytest.raises(OSError, match="symbolic"):
+        hostlock.held_here(["t"])
 
 
 def test_a_run_folder_is_swept_only_when_its_owner_is_gone(tmp_path):

@@ -12,6 +12,7 @@ from yunwei.cli import (
     parser_databases,
     parser_evidence,
     parser_gate,
+    parser_logs,
     parser_scan,
     parser_watch,
 )
@@ -38,6 +39,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser_backups.add_recover(commands)
     parser_backups.add_inspect(commands)
     parser_databases.add_databases(commands)
+    parser_logs.add_logs(commands)
     parser_watch.add_timers(commands)
     parser_watch.add_alerts(commands)
     parser_evidence.add_evidence(commands)

@@ -57,7 +57,10 @@ def add_locks(commands: Commands) -> None:
     locks = commands.add_parser("locks", help="which run holds which system").add_subparsers(
         metavar="ACTION", required=True
     )
-    listing = command(locks, "list", "locks.show_list", "list the locks that are held, and until when")
+    listing = command(
+        locks, "list", "locks.show_list", "list the locks that are held, by which run, and what gives them back"
+    )
+    listing.add_argument("--hosts", action="store_true", help="ask the hosts as well who is at work on them; recorded")
     listing.add_argument(
         "--system", action="append", default=[], metavar="S", help="only this system (may be repeated)"
     )

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import argparse
-from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from yunwei.cli.words import absolute, command, with_inventory
+from yunwei.cli.words import absolute, command, day, with_inventory
 
 if TYPE_CHECKING:
     from yunwei.cli.words import Commands
@@ -39,7 +38,7 @@ def add_scan(commands: Commands) -> None:
     waive.add_argument("finding", metavar="FINDING", help="a finding's id, of `yunwei scan show`")
     waive.add_argument("--reason", required=True, help="why it may stay")
     waive.add_argument("--approver", required=True, help="who accepts it")
-    waive.add_argument("--until", required=True, type=_day, metavar="DATE", help="the last day, such as 2027-03-31")
+    waive.add_argument("--until", required=True, type=day, metavar="DATE", help="the last day, such as 2027-03-31")
     waive.add_argument("--json", action="store_true", help="print exactly one JSON document on standard output")
     plan = command(scan, "plan", "scan_plan.plan", "show what is to be done about each finding: rule, update or people")
     plan.add_argument("id", metavar="ID", help="a report's id, or its beginning")
@@ -67,10 +66,3 @@ def _add_same_login(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="you vouch that both scans logged in alike, or neither did; counts only where a report does not say",
     )
-
-
-def _day(word: str) -> date:
-    try:
-        return date.fromisoformat(word)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{word!r} is no day such as 2027-03-31") from None

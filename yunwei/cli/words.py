@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import importlib
 from collections.abc import Callable
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -47,6 +47,14 @@ def moment(word: str) -> str:
     if found is None or found.tzinfo is None:
         raise argparse.ArgumentTypeError(f"{word!r} is no time with a zone, such as 2026-03-31T09:00:00+08:00")
     return found.isoformat(timespec="seconds")
+
+
+def day(word: str) -> date:
+    """Return a day, written YYYY-MM-DD."""
+    try:
+        return date.fromisoformat(word)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{word!r} is no day such as 2027-03-31") from None
 
 
 def with_inventory(parser: argparse.ArgumentParser) -> None:

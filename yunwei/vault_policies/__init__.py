@@ -19,8 +19,10 @@ JOBS: tuple[str, ...] = tuple(sorted(p.name.removesuffix(_SUFFIX) for p in _HERE
 SAME_IDENTITY: Mapping[str, str] = {
     "drill-restore": "drill",
     "recover-system": "recover",
+    "fetch-logs": "recover",
     "list-backups": "verify-backups",
     "list-heads": "verify-backups",
+    "list-locks": "release-locks",
     "inspect-backup-sites": "inspect",
     "undo": "harden-servers",
 }

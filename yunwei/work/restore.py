@@ -137,7 +137,7 @@ def _work(
         "restore_id": options.restore_id,
         "mode": "recover",
         "site": options.site,
-        "remote": _remote(policy, system, options.site),
+        "remote": remote_of(policy, system, options.site),
         "repository": local_repository(policy, system) if local else None,
         "records": local_records(policy, system) if local else None,
         "backup_server": estate.sites.local.backup_server if local else None,
@@ -239,7 +239,7 @@ def _item(item: Item, options: RestoreOptions, targets: Mapping[str, str]) -> Re
     }
 
 
-def _remote(policy: Policy, system: System, site: SiteName) -> RemoteWork | None:
+def remote_of(policy: Policy, system: System, site: SiteName) -> RemoteWork | None:
     """Return how the repository is reached over SSH; the second site never needs the local one."""
     if site == "miyun":
         return miyun(policy, system, policy.estate.sites.miyun.read_user, "miyun-read")

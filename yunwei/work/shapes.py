@@ -443,6 +443,26 @@ class RestoreWork(TypedDict):
     time: str
 
 
+class LogFetchWork(TypedDict):
+    """Module `log_fetch`, on the controller: archived log files that come back."""
+
+    system: str
+    site: SiteName
+    remote: RemoteWork
+    host: str
+    """Whose log files they were: archives of the item `logs:<host>`."""
+    path: str
+    """A glob over absolute paths on that host; a folder takes what is below it, too."""
+    since: str
+    """The first moment of a file's last change that is wanted."""
+    until: str
+    """The first moment that is not wanted any more."""
+    into: str
+    """Absolute path of the folder on the controller."""
+    accepted: list[str]
+    """SHA-256 of the manifests that the ledger knows as accepted; empty where it knows none at all."""
+
+
 class SourceDatabaseWork(TypedDict):
     """A database as `/etc/yunwei/source.json` names it."""
 
