@@ -18,6 +18,7 @@ import time
 
 from .faults import FaultError
 from .frames import clean_text
+from .leftovers import remove_unfinished
 from .remote import RemoteSite
 from .repository import clear_dead_locks, open_repository
 
@@ -115,8 +116,10 @@ class VendorReplica(AppendOverSsh):
         self.door.demand_reachable()
 
     def clear_dead_locks(self):
-        """Remove the locks that dead processes of this host left on the share; return their ids."""
-        return clear_dead_locks(self.repository)
+        """Remove what dead processes of this host left on the share, unfinished files too; return the locks' ids."""
+        locks = clear_dead_locks(self.repository)
+        remove_unfinished(self.repository.location)  # nobody writes now: a lock of the living has been refused
+        return locks
 
     def demand_place(self, receipt):
         """Raise FaultError where the receipt is not of a replica of policy's share."""

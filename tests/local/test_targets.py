@@ -129,11 +129,14 @@ def test_a_preview_changes_nothing(backed_up):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_copy_killed_while_bytes_flow_is_gone_on_with(backed_up):
-    killed(backed_up.sync, when=lambda: bool(list((written_to(backed_up) / "locks").glob("*"))))
+    locks = written_to(backed_up) / "locks"
+    killed(backed_up.sync, when=lambda: bool(list(locks.glob("*"))))
     assert proofs(backed_up) == []
+    if (backed_up.base / "share").is_dir():  # elsewhere it is not restic itself that writes
+        (locks / ("a" * 64 + "-tmp-109839583")).write_bytes(b"half")
     assert backed_up.sync()["verdict"] == "passed"
     assert len(proofs(backed_up)) == 1
-    assert list((written_to(backed_up) / "locks").iterdir()) == []
+    assert list(locks.iterdir()) == []
 
 
 @pytest.mark.parametrize("kind", KINDS)
