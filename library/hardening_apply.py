@@ -19,6 +19,8 @@ description:
   - A process and a hook at the host's start take the change back unless C(revert.py confirm) in the change's folder
     is run within C(confirm_seconds).
   - Takes the locks of all systems that the host serves first.
+  - Refuses where the permit is for a stored plan and this is not what the plan says. In check mode with a permit to act
+    it says no more than the plan's digest.
 options:
   permit: {description: "What the gate issued.", type: dict, required: true}
   work: {description: "The unit of work of one system (HardeningWork).", type: dict, required: true}
@@ -35,7 +37,7 @@ EXAMPLES = r"""
     host: "{{ inventory_hostname }}"
 """
 RETURN = r"""
-yunwei: {description: "A row for each setting, and the files' differences.", type: dict, returned: always}
+yunwei: {description: "A row for each setting, the differences of files, the digest.", type: dict, returned: always}
 armed: {description: "Folder and seconds of a change that waits to be confirmed.", type: dict, returned: changed}
 """
 
@@ -47,8 +49,9 @@ def main():
     module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True)
 
     def apply(work, permit, _secrets, check):
-        part = work["hosts"][module.params["host"]]
-        return hardening.alone(part, permit, check, lambda: hardening.harden(part, permit["run_id"], check))
+        host = module.params["host"]
+        part = work["hosts"][host]
+        return hardening.alone(part, permit, check, lambda: hardening.harden(part, host, permit, check))
 
     acting.act(module, ["harden-servers"], apply)
 

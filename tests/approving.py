@@ -6,6 +6,10 @@ import subprocess
 from pathlib import Path
 
 from tests.inventories import ESTATE, MEDIATION, InventoryCopy
+from yunwei import plans
+from yunwei.ledger import Ledger
+from yunwei.ledger.process import describe_self
+from yunwei.plans import Plan
 
 OFFICER = "duty-officer"
 
@@ -30,3 +34,16 @@ def add_approvers(inventory: InventoryCopy, folder: Path, marks: str = "[clean-l
     inventory.edit(MEDIATION, "legal_holds: []", f"legal_holds: []\nneeds_approval: {marks}")
     inventory.load()
     return keys
+
+
+def keep_plan(plan: Plan, file: Path) -> None:
+    """Write a plan, and record the run that found it."""
+    book = Ledger.open()
+    if book.find_run(plan.run_id) is None:
+        permit = {"systems": plan.systems, "options": plan.options, "time": plan.time}
+        said = [(host, system, digest) for host, of in plan.hosts.items() for system, digest in of.items()]
+        tasks = [{"host": host, "yunwei": {"system": name, "plan": {"digest": found}}} for host, name, found in said]
+        book.begin({"run_id": plan.run_id, "process": describe_self(), "job": plan.job, "check": True})
+        end = {"status": "done", "exit_code": 0, "who": plan.requested_by, "permits": [permit], "tasks": tasks}
+        book.finish(plan.run_id, end)
+    plans.write_plan(plan, file)

@@ -69,7 +69,10 @@ class World:
     def read(self, name: str) -> str:
         return (self.root / name).read_text(encoding="utf-8")
 
-    def harden(self, run: str = RUN, check: bool = False) -> tuple[dict[str, Any], bool]:
+    def harden(
+        self, run: str = RUN, check: bool = False, plan: dict[str, Any] | None = None, look: bool = False
+    ) -> tuple[dict[str, Any], bool]:
+        """Call what the module calls; `look`: as a run does that is about to carry out a stored plan."""
         work = {
             "system": SYSTEM,
             "rules": self.rules,
@@ -77,7 +80,8 @@ class World:
             "accept_irreversible": self.accepted,
             "confirm_seconds": self.seconds,
         }
-        summary, changed = hardening.harden(work, run, check, str(self.root))
+        permit = {"run_id": run, "check": check, "plan": plan}
+        summary, changed = hardening.harden(work, "app1", permit, check or look, str(self.root))
         return summary, changed
 
     def undo(self, run: str = RUN, check: bool = False) -> tuple[dict[str, Any], bool]:

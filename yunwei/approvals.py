@@ -114,7 +114,7 @@ def write_approval(approval: Approval, signature: str, path: Path) -> None:
     write_private(json.dumps({"approval": approval.text, "signature": signature}, indent=1) + "\n", path)
 
 
-def demand_approval(session: Session, plan: Plan, path: Path, now: datetime) -> Approval:
+def demand_approval(session: Session, plan: Plan, path: Path, now: datetime, marked: Sequence[str]) -> Approval:
     """Return the approval of a plan.
 
     Args:
@@ -122,6 +122,7 @@ def demand_approval(session: Session, plan: Plan, path: Path, now: datetime) -> 
         plan: what it would do.
         path: where the approval is.
         now: the controller's clock.
+        marked: systems that want it; hosts of the plan may serve more than the plan's own.
 
     Raises `RefusedError` unless it is signed for exactly this plan, is valid now, and was made by somebody else than
     who made the plan and who runs it.
@@ -140,6 +141,7 @@ def demand_approval(session: Session, plan: Plan, path: Path, now: datetime) -> 
         )
     _demand_valid(session.policy, path, approval, now)
     _demand_entitled(approver, plan, plan.requested_by, session.vault.identity)
+    _demand_may_approve(approver, marked)
     return approval
 
 
@@ -187,7 +189,11 @@ def _demand_entitled(approver: Approver, plan: Plan, *askers: str) -> None:
             f"{approver.name} is {own[0]}, who made or runs this plan of {plan.job}: nobody approves what is their "
             f"own. Ask another approver"
         )
-    foreign = [system for system in plan.systems if not approver.may_approve(system)]
+    _demand_may_approve(approver, plan.systems)
+
+
+def _demand_may_approve(approver: Approver, systems: Sequence[str]) -> None:
+    foreign = [system for system in systems if not approver.may_approve(system)]
     if foreign:
         raise RefusedError(f"{approver.name} may not approve work on {', '.join(foreign)}: ask another approver")
 

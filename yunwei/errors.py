@@ -34,6 +34,15 @@ class LockBusyError(RefusedError):
     """Another run holds the lock; the message names it."""
 
 
+class NotAsPlannedError(RefusedError):
+    """Hosts fell out of a stored plan before any of it was done; `hosts` are those."""
+
+    def __init__(self, message: str, hosts: list[str]) -> None:
+        """Keep the message and the hosts."""
+        super().__init__(message)
+        self.hosts = hosts
+
+
 class CouldNotJudgeError(YunweiError):
     """The check could not run, so nothing is known; never counted as good."""
 

@@ -121,6 +121,7 @@ _JOBS = (
         JobClass.DISRUPTIVE,
         "Bring the settings of hosts to the baseline of their systems; each host takes back what nobody confirms",
         (Proof("hardening", "production"),),
+        planned=True,
     ),
     Job("undo", JobClass.DISRUPTIVE, "Take a change of settings back, on every host that has it"),
     Job(

@@ -12,7 +12,7 @@ from typing import Any
 from yunwei import approvals, openings
 from yunwei.approvals import Approval
 from yunwei.calendar import Calendar
-from yunwei.errors import RefusedError
+from yunwei.errors import NotAsPlannedError, RefusedError
 from yunwei.jobs import Job, JobClass
 from yunwei.ledger.chain import canonical
 from yunwei.plans import Plan
@@ -112,7 +112,7 @@ def require_work(permit: Mapping[str, Any], unit: Mapping[str, Any], session: Se
 def require_all_as_planned(
     permit: Mapping[str, Any], play: Sequence[str], alive: Sequence[str], session: Session
 ) -> None:
-    """Raise `RefusedError` where a host has fallen out of a planned run: then nothing of the plan is done.
+    """Raise `NotAsPlannedError` where a host has fallen out of a planned run: then nothing of the plan is done.
 
     Args:
         permit: as the gate issued it; without a stored plan each host is on its own.
@@ -125,9 +125,33 @@ def require_all_as_planned(
     plan = permit["plan"]
     lost = sorted({*plan["hosts"], *play} - set(alive)) if plan else []
     if lost:
-        raise RefusedError(
+        raise NotAsPlannedError(
             f"{', '.join(lost)}: not as planned, or out of reach, so nothing of plan {plan['sha256'][:16]}… is done on "
-            f"any host. Make a new plan"
+            f"any host. Make a new plan",
+            lost,
+        )
+
+
+def require_all_looked(permit: Mapping[str, Any], action: str, session: Session) -> None:
+    """Raise `RefusedError` unless, in this run, every host of a stored plan came to what the plan says.
+
+    Args:
+        permit: as the gate issued it; without a stored plan each host is on its own.
+        action: the module whose answers tell what would be done.
+        session: the open run.
+    """
+    plan = permit["plan"]
+    said = {
+        (one.host, one.summary.get("system"), (one.summary.get("plan") or {}).get("digest"))
+        for one in session.recorder.answers
+        if one.action == action and one.status in ("ok", "changed")
+    }
+    planned = {(host, *one) for host, systems in plan["hosts"].items() for one in systems.items()} if plan else set()
+    lost = sorted({host for host, *_ in planned - said})
+    if lost:
+        raise RefusedError(
+            f"{', '.join(lost)}: not found as plan {plan['sha256'][:16]}… says, so nothing of it is done on any host. "
+            f"Start the job through its playbook, which looks at every host first; or make a new plan"
         )
 
 
@@ -156,7 +180,7 @@ def _approval(wish: Wish, session: Session, marked: Sequence[str], now: datetime
             f"yunwei plan {wish.job.name} -o FILE, yunwei approve FILE, yunwei run {wish.job.name} --plan FILE"
         )
     path = wish.approval or approvals.default_path(wish.file)
-    return approvals.demand_approval(session, wish.plan, path, now)
+    return approvals.demand_approval(session, wish.plan, path, now, marked)
 
 
 def _ask_calendar(wish: Wish, session: Session, now: datetime) -> None:

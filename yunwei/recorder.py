@@ -86,7 +86,9 @@ class Recorder:
         bad = _without_whole_loops([task for task in self.tasks if task["status"] in ("failed", "unreachable")])
         summaries = [_summary(task) for task in bad]
         refusals = [summary for summary in summaries if summary.get("refused")]
-        if refusals and len(refusals) == len(bad):
+        # Hosts that fell out before anything of a stored plan was done are why that was refused.
+        fallen = {host for summary in refusals for host in summary.get("fallen_out", [])}
+        if refusals and all(_summary(task).get("refused") or task["host"] in fallen for task in bad):
             first = refusals[0]
             return Verdict("refused", int(first.get("exit_code", 3)), str(first.get("reason") or first["refused"]))
         if bad and all(summary.get("exit_code") == 4 for summary in summaries):

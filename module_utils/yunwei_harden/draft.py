@@ -5,6 +5,8 @@ from __future__ import absolute_import, division, print_function
 __metaclass__ = type
 
 import difflib
+import hashlib
+import json
 
 
 class Draft:
@@ -38,6 +40,14 @@ class Draft:
     def is_empty(self):
         """Tell whether there is nothing to do."""
         return not (self.files() or self.modes or self.kernel or self.services)
+
+    def digest(self):
+        """Return the SHA-256 of what would be done: the same as long as what it would be done to is as it was."""
+        files = dict((name, [self.before[name], self.after[name]]) for name in self.files())
+        # Not which inode: a file that was written anew by its own program has the same mode to lose.
+        modes = dict((path, [self.modes[path]["before"], self.modes[path]["after"]]) for path in self.modes)
+        text = json.dumps([files, modes, self.kernel, self.services], sort_keys=True)
+        return hashlib.sha256(text.encode("ascii")).hexdigest()
 
     def differences(self):
         """Return {name: unified diff} of every file."""

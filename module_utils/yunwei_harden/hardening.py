@@ -10,7 +10,7 @@ import sys
 
 from . import change, guard, kinds
 from .host import Host
-from .hosttools import faults, hostlock
+from .hosttools import acting, faults, hostlock
 from .plan import plan
 
 _CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f]")
@@ -32,30 +32,41 @@ def alone(part, permit, check, action):
         return action()
 
 
-def harden(work, run_id, check, root="/"):
+def harden(work, name, permit, check, root="/"):
     """Bring a host to what its unit of work wants; return (summary, changed).
 
     Args:
         work: `HardeningHostWork`, one host's part of the unit of work.
-        run_id: names the change.
-        check: only say what would be done.
+        name: this host's name in the inventory.
+        permit: what the gate issued; its run names the change.
+        check: only say what would be done. With a permit to act that is the look before a stored plan is carried
+            out: it says no more than the plan's digest.
         root: another root folder, for tests.
+
+    Raises RefusedByPolicyError for what is not as the permit's stored plan says, or not accepted.
     """
     host = Host(root)
     if not check:
         guard.settle(host)
     rows, draft = plan(host, work)
-    summary = {"release": host.release, "items": rows, "differences": _shown(draft)}
+    planned = {"digest": draft.digest()}
+    # Where nothing is left to do, the call for another system of this host has done it: a look before had it all.
+    if check or not draft.is_empty():
+        acting.demand_planned(permit, work["system"], name, planned["digest"])
+    if not permit["check"] and not draft.is_empty():
+        _demand_accepted(rows, work)
+    if check and not permit["check"]:
+        return {"plan": planned, "items": []}, False
+    summary = {"release": host.release, "items": rows, "differences": _shown(draft), "plan": planned}
     if draft.is_empty():
         summary["verdict"] = "passed" if check else _verdict(rows)
         return summary, False
-    if not check:
-        _demand_accepted(rows, work)
     _say(rows, WOULD if check else CHANGED)
     if check:
         return summary, True
-    name, seconds = "%s.%s" % (run_id, work["system"]), work["confirm_seconds"]
-    folder = change.make(host, draft, name, seconds, lambda: _still_differs(root, work))
+    run_id = permit["run_id"]
+    change_id, seconds = "%s.%s" % (run_id, work["system"]), work["confirm_seconds"]
+    folder = change.make(host, draft, change_id, seconds, lambda: _still_differs(root, work))
     armed = {"folder": folder, "seconds": seconds, "python": sys.executable, "not_judged": _not_judged(rows)}
     return dict(summary, change=run_id, handed_on={"armed": armed}), True
 

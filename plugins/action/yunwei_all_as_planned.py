@@ -8,7 +8,7 @@ from ansible.plugins.action import ActionBase
 
 from yunwei import gate, permits
 from yunwei.ansible_results import refused
-from yunwei.errors import YunweiError
+from yunwei.errors import NotAsPlannedError, YunweiError
 
 DOCUMENTATION = """
 name: yunwei_all_as_planned
@@ -38,6 +38,10 @@ class ActionModule(ActionBase):
         )
         try:
             permits.require_all_as_planned(self._task.args["permit"], play, alive, gate.require_session())
+        except NotAsPlannedError as error:
+            found = refused(result, str(error), error.exit_code)
+            found["yunwei"]["fallen_out"] = error.hosts
+            return found
         except YunweiError as error:
             return refused(result, str(error), error.exit_code)
         return result

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.approving import OFFICER, add_approvers, make_key
+from tests.approving import OFFICER, add_approvers, keep_plan, make_key
 from tests.estates import make_inventory
 from tests.inventories import CALENDAR, ESTATE, InventoryCopy
 from tests.openbao import RealVault
@@ -19,7 +19,6 @@ from yunwei import approvals, gate, jobs, locks, openings, permits, plans, sessi
 from yunwei.cli import main
 from yunwei.errors import RefusedError, UsageError
 from yunwei.jobs import JobClass
-from yunwei.ledger import Ledger
 from yunwei.ledger.process import describe_self
 from yunwei.plans import Plan
 from yunwei.policy import System
@@ -62,21 +61,8 @@ def opened(inventory: InventoryCopy, keys: dict[str, Path]) -> Iterator[session.
 
 @pytest.fixture
 def file(inventory: InventoryCopy, tmp_path: Path) -> Path:
-    _keep(PLAN, tmp_path / "plan.json")
+    keep_plan(PLAN, tmp_path / "plan.json")
     return tmp_path / "plan.json"
-
-
-def _keep(plan: Plan, file: Path) -> None:
-    """Write a plan, and record the run that found it."""
-    book = Ledger.open()
-    if book.find_run(plan.run_id) is None:
-        permit = {"systems": plan.systems, "options": plan.options, "time": plan.time}
-        said = [(host, system, digest) for host, of in plan.hosts.items() for system, digest in of.items()]
-        tasks = [{"host": host, "yunwei": {"system": name, "plan": {"digest": found}}} for host, name, found in said]
-        book.begin({"run_id": plan.run_id, "process": describe_self(), "job": plan.job, "check": True})
-        end = {"status": "done", "exit_code": 0, "who": plan.requested_by, "permits": [permit], "tasks": tasks}
-        book.finish(plan.run_id, end)
-    plans.write_plan(plan, file)
 
 
 def _sign(opened: session.Session, file: Path, key: Path, name: str = OFFICER, **more: Any) -> approvals.Approval:
@@ -129,12 +115,12 @@ def test_a_check_needs_no_approval_and_other_systems_need_none(opened, file):
 
 def test_nobody_approves_their_own_plan(opened, keys, file):
     own = dataclasses.replace(PLAN, requested_by="userpass:officer", run_id="r-own")
-    _keep(own, file)
+    keep_plan(own, file)
     with pytest.raises(RefusedError, match="duty-officer is userpass:officer, who made or runs this plan"):
         _sign(opened, file, keys[OFFICER])
-    _keep(PLAN, file)
+    keep_plan(PLAN, file)
     _sign(opened, file, keys[OFFICER])
-    _keep(own, file)
+    keep_plan(own, file)
     _forge(file, keys[OFFICER], plan=own.sha256)
     with pytest.raises(RefusedError, match="duty-officer is userpass:officer, who made or runs this plan"):
         gate.open_gate(_request(file), opened)
@@ -192,7 +178,7 @@ def test_a_signature_made_for_something_else_does_not_count(opened, keys, file):
 
 def test_an_approval_is_for_one_plan(opened, keys, file):
     _sign(opened, file, keys[OFFICER])
-    _keep(dataclasses.replace(PLAN, hosts={"app1": {"mediation": "c" * 64}}, run_id="r-other"), file)
+    keep_plan(dataclasses.replace(PLAN, hosts={"app1": {"mediation": "c" * 64}}, run_id="r-other"), file)
     with pytest.raises(RefusedError, match="have this one approved"):
         gate.open_gate(_request(file), opened)
 
@@ -340,7 +326,7 @@ def test_an_early_release_needs_an_approval_whatever_policy_marks(inventory, key
     with pytest.raises(RefusedError, match="retire-backups on mediation needs a plan that a second person"):
         gate.open_gate(_request(None, options=options, **asked), opened)
     hosts = {"backup1": {"mediation": "d" * 64}}
-    _keep(dataclasses.replace(PLAN, job="retire-backups", options=options, hosts=hosts, run_id="r-early"), file)
+    keep_plan(dataclasses.replace(PLAN, job="retire-backups", options=options, hosts=hosts, run_id="r-early"), file)
     _sign(opened, file, keys[OFFICER])
     found = _open(opened, _request(file, options={"site": "local", "release": {}}, **asked))
     assert found["work"]["mediation"]["release"] == release

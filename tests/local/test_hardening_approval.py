@@ -3,16 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from tests.approving import add_approvers
+from tests.approving import OFFICER, add_approvers, keep_plan
 from tests.estates import make_inventory
-from tests.inventories import CALENDAR
+from tests.inventories import CALENDAR, ESTATE
 from tests.openbao import RealVault
-from yunwei import gate, locks, session
+from yunwei import approvals, gate, locks, plans, session
 from yunwei.errors import RefusedError
+
+PLAN = plans.Plan(
+    job="harden-servers",
+    systems=["legalservice"],
+    options={"accept_irreversible": []},
+    hosts={"db1": {"legalservice": "a" * 64}},
+    time="2026-11-22T01:00:00Z",
+    requested_by="userpass:colleague",
+    run_id="r-plan",
+    items=[],
+)
 
 
 @pytest.fixture
@@ -22,6 +34,7 @@ def opened(bao: RealVault, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> I
     inventory = make_inventory(bao, tmp_path)
     inventory.write(CALENDAR, (Path(__file__).parents[1] / "fixtures/always_open.yml").read_text(encoding="utf-8"))
     add_approvers(inventory, tmp_path, "[disruptive]")
+    inventory.edit(ESTATE, f"name: {OFFICER}, ", f"name: {OFFICER}, systems: [legalservice], ")
     intent = session.Intent("r-1234", "harden-servers", "harden_servers.yml", (inventory.folder,), False)
     found = session.open_session(intent)
     yield found
@@ -38,6 +51,24 @@ def test_a_shared_host_is_not_changed_for_the_system_that_asks_less(opened: sess
     with pytest.raises(RefusedError, match=rf"^{job} on mediation needs a plan that a second person has approved"):
         gate.open_gate(_request(job, "db1"), opened)
     assert locks.holder(opened.vault, "legalservice") is None
+
+
+@pytest.mark.parametrize(("name", "may"), [(OFFICER, False), ("engineer-post", True)])
+def test_its_plan_is_approved_by_who_may_for_the_system_that_asks_more(
+    opened: session.Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, may: bool
+):
+    file = tmp_path / "plan.json"
+    keep_plan(PLAN, file)
+    signed = approvals.approve(opened.policy, PLAN, approvals.Signing(name, tmp_path / name, 24))
+    approvals.write_approval(*signed, approvals.default_path(file))
+    request = replace(_request("harden-servers", "db1"), systems=[], options={}, plan=file)
+    monkeypatch.setattr(opened.vault, "identity", "userpass:colleague")
+    if may:
+        assert gate.open_gate(request, opened)["permit"]["approval"]["by"] == name
+        locks.release(opened.vault, "legalservice", opened.run_id)
+    else:
+        with pytest.raises(RefusedError, match=f"^{name} may not approve work on mediation: ask another approver"):
+            gate.open_gate(request, opened)
 
 
 def test_its_other_hosts_are_not_held_up(opened: session.Session):

@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 
 from yunwei import gate, permits
+from yunwei.errors import RefusedError
 from yunwei.paths import content_root
+from yunwei.recorder import Answer
 
 WORK = {"system": "mediation", "probe_account": "yunwei-probe", "hosts": {"app1": {}}}
 PERMIT = {
@@ -20,9 +22,9 @@ PERMIT = {
 }
 
 
-def confirm(host: str, **args: Any) -> dict[str, Any]:
-    """Call the action plugin with nothing to log in by: what gets as far as that fails loudly."""
-    path = content_root() / "plugins/action/hardening_confirm.py"
+def call(action: str, host: str, **args: Any) -> dict[str, Any]:
+    """Call an action plugin with nothing to reach a host by: what gets as far as that fails loudly."""
+    path = content_root() / f"plugins/action/{action}.py"
     spec = importlib.util.spec_from_file_location(path.stem, path)
     assert spec
     assert spec.loader
@@ -49,6 +51,43 @@ def test_a_change_is_kept_only_for_the_gates_permit_and_work(
     monkeypatch: pytest.MonkeyPatch, host: str, changed: dict[str, Any], said: str
 ):
     monkeypatch.setattr(gate, "require_session", lambda: SimpleNamespace(permits=[PERMIT], run_id="r-1"))
-    found = confirm(host, **{"permit": PERMIT, "work": WORK, "armed": {}, **changed})
+    found = call("hardening_confirm", host, **{"permit": PERMIT, "work": WORK, "armed": {}, **changed})
     assert (found["failed"], found["yunwei"]["exit_code"]) == (True, 3)
     assert said in found["msg"]
+
+
+PLANNED = {**PERMIT, "plan": {"sha256": "f" * 64, "hosts": {"app1": {"mediation": "a"}, "db1": {"mediation": "b"}}}}
+
+
+def look(host: str, digest: str, **changed: str) -> Answer:
+    summary = {"system": changed.pop("system", "mediation"), "plan": {"digest": digest}}
+    return Answer(changed.pop("action", "hardening_apply"), host, changed.pop("status", "ok"), summary)
+
+
+@pytest.mark.parametrize(
+    ("second", "lost"),
+    [
+        (look("db1", "b"), None),
+        (look("db1", "b", status="changed"), None),
+        (look("db1", "c"), "db1"),
+        (look("db1", "b", system="legalservice"), "db1"),
+        (look("db1", "b", status="failed"), "db1"),
+        (look("db1", "b", action="log_files_plan"), "db1"),
+        (look("app1", "b"), "db1"),
+    ],
+)
+def test_nothing_of_a_stored_plan_is_done_before_every_host_has_said_the_same(second: Answer, lost: str | None):
+    opened: Any = SimpleNamespace(recorder=SimpleNamespace(answers=[look("app1", "a"), second]))
+    if lost is None:
+        permits.require_all_looked(PLANNED, "hardening_apply", opened)
+        return
+    with pytest.raises(RefusedError, match=rf"^{lost}: not found as plan f{{16}}… says"):
+        permits.require_all_looked(PLANNED, "hardening_apply", opened)
+
+
+def test_the_module_is_not_called_to_change_a_host_that_was_not_looked_at(monkeypatch: pytest.MonkeyPatch):
+    opened = SimpleNamespace(permits=[PLANNED], run_id="r-1", recorder=SimpleNamespace(answers=[look("app1", "a")]))
+    monkeypatch.setattr(gate, "require_session", lambda: opened)
+    found = call("hardening_apply", "app1", permit=PLANNED, work=WORK)
+    assert (found["failed"], found["yunwei"]["exit_code"]) == (True, 3)
+    assert found["msg"].startswith("REFUSED: db1: not found as plan")

@@ -52,6 +52,13 @@ def test_the_reason_names_host_task_and_the_modules_words():
     assert verdict.reason == "backup1: Act: failed: disk full\nbackup1: Act: unreachable"
 
 
+@pytest.mark.parametrize(("host", "status"), [("app1", "refused"), ("db1", "failed")])
+def test_a_host_that_fell_out_of_a_plan_is_why_it_was_refused_and_no_failure(host: str, status: str):
+    recorder = _recorder(("failed", {"refused": "app1: out of reach", "exit_code": 3, "fallen_out": ["app1"]}))
+    recorder.add(host, "Look", "unreachable")
+    assert recorder.verdict().status == status
+
+
 def test_artifacts_are_gathered_by_path_and_digest_alone():
     listed = [{"path": "/x", "sha256": "a", "content": "no"}, "nonsense"]
     recorder = _recorder(("ok", {"artifacts": listed}), ("ok", {"artifacts": "nonsense"}))
