@@ -154,7 +154,7 @@ def build_work(request: Request, session: Session, system: str, now: datetime) -
         ),
         "undo": lambda: work.undo_work(policy, system, str(request.options.get("change") or "")),
         "list-locks": lambda: {"system": system},
-        "restart-servers": lambda: work.restart_work(policy, system, request.now, now),
+        "restart-servers": lambda: work.restart_work(policy, system, bool(request.options.get("now")), now),
         "sync-to-miyun": lambda: work.sync_work(policy, system, session.ledger.head(), now),
         "retire-backups": lambda: _retire_work(request, policy, system, now),
         "drill-restore": lambda: work.drill_work(policy, system, _restore_options(request, session, system), now),

@@ -129,6 +129,7 @@ _JOBS = (
         JobClass.DISRUPTIVE,
         "Restart the servers that need it, in the order of their systems, and prove that everything is there again",
         (Proof("server_restart", "sources"),),
+        planned=True,
         batches=True,
     ),
     Job("list-backups", JobClass.READ_ONLY, "List accepted backups and their copies", launch=False),

@@ -123,12 +123,25 @@ def require_all_as_planned(
     require_issued(permit, session)
     require_current(permit)
     plan = permit["plan"]
-    lost = sorted({*plan["hosts"], *play} - set(alive)) if plan else []
-    if lost:
+    if plan:
+        _demand_no_other(plan, sorted({*plan["hosts"], *play} - set(alive)), "not as planned, or out of reach")
+
+
+def require_as_planned(permit: Mapping[str, Any], found: Mapping[str, Mapping[str, str]]) -> None:
+    """Raise `NotAsPlannedError` unless a stored plan has exactly these digests, `found` by host and system."""
+    plan = permit["plan"]
+    if plan:
+        hosts = plan["hosts"]
+        other = sorted(host for host in {*hosts, *found} if hosts.get(host) != found.get(host))
+        _demand_no_other(plan, other, "not as planned")
+
+
+def _demand_no_other(plan: Mapping[str, Any], hosts: list[str], why: str) -> None:
+    if hosts:
         raise NotAsPlannedError(
-            f"{', '.join(lost)}: not as planned, or out of reach, so nothing of plan {plan['sha256'][:16]}… is done on "
-            f"any host. Make a new plan",
-            lost,
+            f"{', '.join(hosts)}: {why}, so nothing of plan {plan['sha256'][:16]}… is done on any host. "
+            f"Make a new plan",
+            hosts,
         )
 
 

@@ -53,9 +53,11 @@ def make_plan(record: Mapping[str, Any]) -> Plan:
     hosts: dict[str, dict[str, str]] = {}
     for task in record["tasks"]:
         summary = task.get("yunwei") or {}
-        digest = (summary.get("plan") or {}).get("digest")
-        if digest:
-            hosts.setdefault(task["host"], {})[summary["system"]] = digest
+        said = summary.get("plan") or {}
+        if said.get("digest"):
+            hosts.setdefault(task["host"], {})[summary["system"]] = said["digest"]
+        for host, found in said.get("hosts", {}).items():  # one task speaks for all
+            hosts.setdefault(host, {}).update(found)
     if not hosts:
         raise CouldNotJudgeError(
             f"no host of run {record['id']} said what {record['job']} would do there, so there is nothing to keep: "

@@ -22,7 +22,8 @@ DOCUMENTATION = """
 name: restart_rollout
 short_description: Plan a rollout of restarts, ask the calendar before each batch, tell what was left
 description:
-  - C(plan) turns what the hosts said into batches. C(window) opens the next of them; it reads policy anew and refuses
+  - C(plan) turns what the hosts said into batches; it refuses where a stored plan is carried out and this is another.
+    C(window) opens the next of them; it reads policy anew and refuses
     where the calendar has no room for it, or where a restart is not proven. C(end) refuses with the hosts that need a
     restart and were left.
   - What was found, planned and proven is taken from the run's own results, never from variables.
@@ -65,11 +66,12 @@ class ActionModule(ActionBase):
             permits.require_work(permit, unit, opened)
         said = Rollout(opened.recorder.answers).said
         plan = make_plan(opened.policy, Facts(units, said, measured_seconds(opened.ledger, said)), datetime.now(UTC))
+        permits.require_as_planned(permit, plan.digests)
         steps = {"batches": plan.batches, "left": plan.left, "unjudged": plan.unjudged, "drained": plan.drained}
         return {
             "changed": bool(plan.batches) and self._task.check_mode,
             **steps,
-            "yunwei": {"plan_sha256": plan.digest, "items": plan.rows, **steps},
+            "yunwei": {"plan": {"hosts": plan.digests}, "items": plan.rows, **steps},
         }
 
     def _window(self, permit: Mapping[str, Any], opened: Session) -> dict[str, Any]:

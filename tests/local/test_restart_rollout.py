@@ -11,8 +11,10 @@ from typing import Any, ClassVar
 
 import pytest
 
+from tests.approving import OFFICER, add_approvers
 from tests.estates import BIN, Estate
 from tests.inventories import ESTATE, LEGALSERVICE, MEDIATION
+from yunwei import plans
 from yunwei.paths import content_root
 
 STAND_INS = content_root() / "tests/fixtures/restart"
@@ -21,6 +23,9 @@ WINDOW = (
     " repeats: FREQ=DAILY, days: all, hosts: [app1, db1, legacy1]}\n"
 )
 RULES = 'restart: {probes: [{host: app1, url: "http://127.0.0.1:8080/health", expect: ok}]}\n'
+FREEZE = """freezes:
+  - {name: {zh: 大会, en: Congress}, starts: 2026-01-01T00:00, ends: 2026-01-02T00:00, repeats: FREQ=DAILY}
+"""
 FIRST_DATABASES = "restart: {tiers: [database, application]}\n"
 NEEDED = {"needs": [{"source": "flag", "reason": "asked for"}]}
 AT_WORK = {"items": [{"item": "busy:x", "reason": "somebody", "status": "blocks"}]}
@@ -104,6 +109,61 @@ def test_a_host_that_nobody_could_ask_is_no_success(fleet: Fleet):
     assert fleet.play({"app1": NEEDED}) == ("could not judge", 4), fleet.said
     assert "legacy1: could not judge: not in group sources" in fleet.said
     assert "proven app1" in fleet.done()
+
+
+class TestStoredPlan:
+    """What a second person approved is done in its order, or no host goes down."""
+
+    NEEDED: ClassVar[dict[str, dict[str, Any]]] = {"db1": NEEDED, "app1": NEEDED}
+
+    @pytest.fixture
+    def key(self, fleet: Fleet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+        monkeypatch.setenv("YUNWEI_STATE", str(fleet.estate.state))
+        return add_approvers(fleet.estate.inventory, tmp_path, "[disruptive]")[OFFICER]
+
+    def make_plan(self, fleet: Fleet, hosts: dict[str, dict[str, Any]], **variables: Any) -> None:
+        assert fleet.play(hosts, "--check", **variables) == ("done", 0), fleet.said
+        plans.write_plan(plans.make_plan(fleet.estate.last_run()), fleet.folder / "plan.json")
+
+    def approved(self, fleet: Fleet, key: Path, *words: str) -> dict[str, str]:
+        """Have the plan approved; return the variables that carry it out."""
+        file = str(fleet.folder / "plan.json")
+        command = [str(BIN / "yunwei"), "approve", file, "--as", OFFICER, "--key", str(key), *words]
+        command += ["-i", str(fleet.estate.inventory.folder)]
+        subprocess.run(command, env=fleet.estate.environment(), capture_output=True, check=True)
+        return {"yunwei_plan": file}
+
+    def test_only_what_was_approved_is_done_and_whole(self, fleet: Fleet, key: Path):
+        assert fleet.play(self.NEEDED) == ("refused", 3)
+        assert "needs a plan that a second person has approved" in fleet.said
+        self.make_plan(fleet, self.NEEDED)
+        plan = self.approved(fleet, key)
+        edited = fleet.folder / "edited.json"
+        edited.write_text(Path(plan["yunwei_plan"]).read_text().replace("batch 2", "batch 1"))
+        assert fleet.play(self.NEEDED, yunwei_plan=str(edited)) == ("refused", 3)
+        assert "was changed after it was made" in fleet.said
+        for now, others in (({"db1": NEEDED}, "app1"), ({**self.NEEDED, "legacy1": NEEDED}, "legacy1")):
+            assert fleet.play(now, **plan) == ("refused", 3)
+            assert f"{others}: not as planned, so nothing of plan" in fleet.said
+        assert fleet.done() == []
+        assert fleet.play(self.NEEDED, **plan) == ("done", 0), fleet.said
+        assert fleet.done() == ["down db1", "proven db1", "down app1", "proven app1"]
+        assert fleet.estate.last_run()["permits"][0]["approval"]["by"] == OFFICER
+
+    def test_an_approved_emergency_passes_the_calendar_before_every_batch(self, fleet: Fleet, key: Path):
+        fleet.estate.inventory.write("policy/calendar/restart_freeze.yml", FREEZE)
+        self.make_plan(fleet, self.NEEDED)
+        assert fleet.play(self.NEEDED, **self.approved(fleet, key)) == ("refused", 3)
+        assert "Congress" in fleet.said
+        assert fleet.done() == []
+        plan = self.approved(fleet, key, "--emergency", "a disk controller is failing")
+        assert fleet.play(self.NEEDED, **plan) == ("done", 0), fleet.said
+        assert fleet.done() == ["down db1", "proven db1", "down app1", "proven app1"]
+
+    def test_the_regular_restart_is_part_of_its_plan(self, fleet: Fleet, key: Path):
+        self.make_plan(fleet, {}, yunwei_now=True)
+        assert fleet.play({}, **self.approved(fleet, key)) == ("done", 0), fleet.said
+        assert {line for line in fleet.done() if line.startswith("down")} == {"down db1", "down app1", "down legacy1"}
 
 
 class TestVariables:

@@ -81,6 +81,11 @@ def test_a_plan_that_cannot_be_written_leaves_nothing(tmp_path: Path):
     assert [each.name for each in tmp_path.iterdir()] == ["plan.json"]
 
 
+def test_one_task_may_tell_of_all_hosts():
+    said = {"app1": {"mediation": "c" * 64}, "db1": {"mediation": "d" * 64}}
+    assert plans.make_plan(record(plan={"hosts": said})).hosts == said
+
+
 def test_a_plan_holds_what_each_host_said_it_would_do():
     made = plans.make_plan(record(plan={"digest": "c" * 64}, items=[{"item": "a", "status": "would archive"}]))
     assert made == plans.Plan(

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from tests.inventories import ESTATE, LEGALSERVICE, MEDIATION, InventoryCopy
-from yunwei import work
-from yunwei.errors import RefusedError
+from yunwei import permits, work
+from yunwei.errors import NotAsPlannedError, RefusedError
 from yunwei.policy import Policy
 from yunwei.restart import windows
 from yunwei.restart.plan import Facts, Plan, make_plan
@@ -120,12 +120,49 @@ def test_the_plan_foretells_who_will_be_too_late(lab: InventoryCopy):
     )
 
 
-def test_the_digest_is_of_what_is_done_not_of_the_moment(lab: InventoryCopy):
+ANSWERS = {"app1": said(NEED, days=80), "db1": said(NEED), "legacy1": said()}
+
+
+@pytest.mark.parametrize(
+    ("changed", "others"),
+    [
+        ({}, set()),
+        ({"app1": said({**NEED, "reason": "in other words"}, days=81)}, set()),
+        ({"legacy1": said(busy="blocks")}, set()),
+        ({"legacy1": said(NEED)}, {"db1", "legacy1"}),
+        ({"db1": said()}, {"db1"}),
+        ({"db1": said(NEED, busy="blocks")}, {"db1"}),
+        ({"db1": said(NEED, {"source": "kernel", "reason": "a new one"})}, {"db1"}),
+        ({"legacy1": {**said(NEED, busy="blocks"), "pending": "not yet"}}, {"legacy1"}),
+    ],
+)
+def test_the_digests_are_of_what_is_done_to_each_host(lab: InventoryCopy, changed: dict[str, Any], others: set[str]):
     loaded = lab.load()
-    answers = {"app1": said(NEED), "legacy1": said(NEED)}
-    first = plan(loaded, answers).digest
-    assert plan(loaded, answers, CLOSED).digest == first
-    assert plan(loaded, {"app1": said(NEED), "legacy1": said()}).digest != first
+    first, then = plan(loaded, ANSWERS).digests, plan(loaded, {**ANSWERS, **changed}, CLOSED).digests
+    assert {host for host in ANSWERS if first[host] != then[host]} == others
+    stored = {"plan": {"sha256": "f" * 64, "hosts": first}}
+    permits.require_as_planned({"plan": None}, then)
+    if not others:
+        permits.require_as_planned(stored, then)
+        return
+    with pytest.raises(NotAsPlannedError, match=f"^{', '.join(sorted(others))}: not as planned, so nothing of plan f"):
+        permits.require_as_planned(stored, then)
+
+
+def test_a_host_that_does_not_answer_or_was_not_planned_is_another_plan(lab: InventoryCopy):
+    loaded = lab.load()
+    whole = plan(loaded, ANSWERS).digests
+    part = plan(loaded, {name: ANSWERS[name] for name in ("app1", "db1")}).digests
+    for planned, found in ((whole, part), (part, whole)):
+        with pytest.raises(NotAsPlannedError, match=r"^legacy1: not as planned"):
+            permits.require_as_planned({"plan": {"sha256": "f" * 64, "hosts": planned}}, found)
+
+
+def test_a_restart_that_nothing_but_the_run_asks_for_is_another_plan(lab: InventoryCopy):
+    loaded = lab.load()
+    answers = {"app1": said(NEED)}
+    assert plan(loaded, answers).digests == plan(loaded, answers, force=True).digests
+    assert plan(loaded, {"app1": said()}).digests != plan(loaded, {"app1": said()}, force=True).digests
 
 
 def test_health_probes_are_asked_with_every_batch_of_their_system(lab: InventoryCopy):

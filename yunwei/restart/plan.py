@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from yunwei.calendar import Calendar
+from yunwei.ledger.chain import canonical
 from yunwei.policy import Policy
 from yunwei.restart.order import Candidate, make_batches
 from yunwei.restart.windows import ask, expected_seconds, opening_words, overdue_before_opening
@@ -37,7 +37,8 @@ class Plan:
     """What is to be done: batches in order, and one row a host for people.
 
     `left` says why hosts that need a restart stay as they are, `unjudged` which hosts nobody could ask. `drained`
-    are those that an earlier run has drained and that something stands against now.
+    are those that an earlier run has drained and that something stands against now. `steps` is what is done to each
+    host that answered, by host and the system under which it was asked.
     """
 
     batches: list[Row]
@@ -45,12 +46,15 @@ class Plan:
     left: dict[str, str]
     unjudged: dict[str, str]
     drained: list[str]
+    steps: dict[str, dict[str, Row]]
 
     @property
-    def digest(self) -> str:
-        """Return the SHA-256 of what the plan does: hosts, order and reasons, not the moment it was made."""
-        acting = [{name: batch[name] for name in ("number", "hosts", "why")} for batch in self.batches]
-        return hashlib.sha256(json.dumps(acting, sort_keys=True, ensure_ascii=True).encode("ascii")).hexdigest()
+    def digests(self) -> dict[str, dict[str, str]]:
+        """Return by host and system the SHA-256 of what the plan does there, not of the moment it was made."""
+        return {
+            host: {system: hashlib.sha256(canonical(step).encode("ascii")).hexdigest() for system, step in here.items()}
+            for host, here in self.steps.items()
+        }
 
 
 def make_plan(policy: Policy, facts: Facts, now: datetime) -> Plan:
@@ -83,7 +87,21 @@ def make_plan(policy: Policy, facts: Facts, now: datetime) -> Plan:
     left = {**blocked, **{name: partly[name] for name in needing if partly[name]}}
     unjudged = {name: why for part in facts.work.values() for name, why in part["left"].items()}
     drained = [name for name in blocked if facts.said[name]["pending"] == "not yet"]
-    return Plan(batches, rows, left, unjudged, drained)
+    turns = {host: batch["number"] for batch in batches for host in batch["hosts"]}
+    steps = {
+        name: {one["system"]: _step(one, facts.said[name], turns.get(name), name in drained)}
+        for name, one in asked.items()
+    }
+    return Plan(batches, rows, left, unjudged, drained, steps)
+
+
+def _step(one: HostRestartWork, said: Mapping[str, Any], turn: int | None, drained: bool) -> Row:
+    """Return what is done to a host: in which batch it goes and what asks for it, less figures that change by the hour.
+
+    What a host needs that is left alone does nothing to it.
+    """
+    sources = sorted({str(need["source"]) for need in said["needs"]}) or ["run"] * one["force"]
+    return {"batch": turn, "why": sources if turn else [], "undrain": drained}
 
 
 def _outside(one: HostRestartWork, work: Mapping[str, RestartWork]) -> str:
