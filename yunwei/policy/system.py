@@ -207,8 +207,11 @@ class System(Model):
         return sorted({host for rule in self.logs for host in rule.hosts})
 
     def wants_approval(self, job: Job) -> bool:
-        """Tell whether a second person must approve the plan of this job before it acts on this system."""
-        return bool({job.name, job.job_class.value} & set(self.needs_approval))
+        """Tell whether a second person must approve the plan of this job before it acts on this system.
+
+        A class marks its jobs that have plans: `undo` has none, and must be there at once when a change does harm.
+        """
+        return job.planned and bool({job.name, job.job_class.value} & set(self.needs_approval))
 
     def require_log_permissions(self, today: date) -> None:
         """Raise `RefusedError` where the permission of a log rule has expired: then nothing may be removed."""
