@@ -30,6 +30,8 @@ _STORES = {
     "backup1": (f"/srv/backup/{SYSTEM}/repo", f"/srv/backup/{SYSTEM}/records", f"/var/cache/yunwei/{SYSTEM}"),
     "miyun1": (
         *(f"/srv/miyun/{SYSTEM}/{name}" for name in ("config", "data", "index", "keys", "locks", "snapshots")),
+        # The keys of the repository that is put aside are the only ones that the site takes.
+        f"/var/lib/miyun-sign/pins/{SYSTEM}.json",
         # The measurements' own ledger is shorter than the one whose heads lie there.
         f"/srv/miyun_heads/{SYSTEM}.jsonl",
     ),
