@@ -272,9 +272,9 @@ def test_one_system_is_locked_and_fetched_alone(estate: Estate):
     assert [path for path in _paths(estate.bao.audit()[before:]) if "legalservice" in path] == []
 
 
-def _start_and_wait_until_it_acts(estate: Estate) -> subprocess.Popen[str]:
+def _start_and_wait_until_it_acts(estate: Estate, seconds: int = 30) -> subprocess.Popen[str]:
     process = subprocess.Popen(
-        estate.command("-e", "demo_seconds=30"),
+        estate.command("-e", f"demo_seconds={seconds}"),
         env=estate.environment(), text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
     )  # fmt: skip
     deadline = time.monotonic() + 240
@@ -283,6 +283,24 @@ def _start_and_wait_until_it_acts(estate: Estate) -> subprocess.Popen[str]:
         assert time.monotonic() < deadline
         time.sleep(0.1)
     return process
+
+
+@pytest.mark.parametrize("damage", [_seal, _stop], ids=["sealed", "unreachable"])
+def test_a_vault_that_goes_while_a_host_acts_costs_the_signature_and_no_work(estate: Estate, damage):
+    process = _start_and_wait_until_it_acts(estate, seconds=3)
+    repair = damage(estate)
+    try:
+        output, _ = process.communicate(timeout=120)
+    finally:
+        repair()
+    assert estate.marker.read_text().split()[::2] == ["legalservice", "mediation"]
+    record = estate.last_run()
+    assert (process.returncode, record["status"], record["signed"]) == (0, "done", "no"), output
+    assert "not signed yet" in output
+    assert "lock of mediation stays" in output
+    estate.play()
+    assert [(row["status"], row["signed"]) for row in estate.ledger.list()] == [("done", "later"), ("done", "yes")]
+    assert estate.ledger.verify([estate.bao.client().public_key()]).ok
 
 
 def test_a_terminated_run_is_closed_as_interrupted_and_gives_lock_and_token_back(estate: Estate):
