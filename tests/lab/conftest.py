@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 BIN = Path(sys.executable).parent
+UP = "until systemctl is-system-running | grep -qE 'running|degraded'; do sleep 0.2; done"
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,13 @@ class Lab:
         return subprocess.run(
             ["podman", *action, f"yunwei-{self.slot}-{host}"], capture_output=True, text=True, check=True
         )
+
+    def start(self, *hosts: str) -> None:
+        """Start hosts that were stopped or killed, and wait until their services are there."""
+        for host in hosts:
+            self.engine("start", host)
+        for host in hosts:
+            self.podman(host, "sh", "-c", UP)
 
     def run(self, *words: str, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
         """Run `yunwei` against this lab's inventory."""

@@ -24,7 +24,6 @@ pytestmark = pytest.mark.lab
 SYSTEM = "legalservice"
 DATABASE, FILES = "database:legalservice", "files:portal"
 PHASES = ["locate", "fetch", "create_instance", "load", "rebuild", "verify", "ready"]
-UP = "until systemctl is-system-running | grep -qE 'running|degraded'; do sleep 0.2; done"
 DAMAGE = """
 DROP TABLE service.hits;
 UPDATE service.node SET name = 'changed' WHERE id = 7;
@@ -92,10 +91,7 @@ def test_passes_from_miyun_with_the_sources_and_the_backup_server_switched_off(l
     try:
         document = lab.json("drill", "--system", "mediation", "--site", "miyun")
     finally:
-        for host in hosts:
-            lab.engine("start", host)
-        for host in hosts:
-            lab.podman(host, "sh", "-c", UP)
+        lab.start(*hosts)
     passed(document)
     assert document["probe"] == {"url": "http://127.0.0.1:8080/health", "answer": "ok\n", "ok": True}
     assert set(document["snapshot"]) == {"database:mediation", "files:app"}
