@@ -70,7 +70,7 @@ DUMPS = {
 
 @pytest.fixture(scope="module", autouse=True)
 def _a_backup(lab):
-    lab.json("run", "back-up", "--system", SYSTEM)
+    lab.plain("back-up", [SYSTEM])
 
 
 # Every way a stream can end is tried without hosts in tests/local/test_pull_damaged.py.

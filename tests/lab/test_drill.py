@@ -38,9 +38,8 @@ CREATE INDEX node_fickle ON service.node (service.fickle(name));
 @pytest.fixture(scope="module", autouse=True)
 def copies(lab: Lab) -> None:
     """Both systems have an accepted backup at the second site."""
-    for job in ("back_up", "sync_to_miyun"):
-        done = lab.playbook(job)
-        assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-1000:]
+    for job in ("back-up", "sync-to-miyun"):
+        lab.plain(job)
 
 
 @pytest.fixture
@@ -158,8 +157,8 @@ def new_file(lab: Lab):
     path = "/srv/portal/new-file"
     lab.podman("legacy1", "sh", "-c", f"echo new > {path}")
     try:
-        for job in (("back-up", "--now"), ("sync-to-miyun",)):
-            lab.json("run", *job, "--system", SYSTEM)
+        lab.plain("back-up", [SYSTEM], now=True)
+        lab.plain("sync-to-miyun", [SYSTEM])
         yield path
     finally:
         lab.podman("legacy1", "rm", path)

@@ -42,8 +42,8 @@ def wrong(document: dict[str, Any]) -> set[tuple[str, str]]:
 @pytest.fixture(scope="module", autouse=True)
 def copied(lab):
     """Have a backup of the mediation system at both sites."""
-    lab.json("run", "back-up", "--system", "mediation", "--now")
-    lab.json("run", "sync-to-miyun", "--system", "mediation")
+    lab.plain("back-up", ["mediation"], now=True)
+    lab.plain("sync-to-miyun", ["mediation"])
 
 
 def test_both_sites_are_in_order_and_the_inspection_is_recorded(lab, tmp_path):
