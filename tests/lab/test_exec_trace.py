@@ -66,10 +66,15 @@ def test_every_job_is_traced():
     assert set(WORDS) == set(all_jobs())
 
 
+@pytest.fixture(scope="module")
+def wanted(lab: Lab) -> set[bytes]:
+    """Return every form of every secret."""
+    return {form for secret in read_secrets(policy.load(lab.inventory)) for form in forms(secret)}
+
+
 @pytest.mark.parametrize("place", SEEN)
-def test_no_program_is_started_with_a_secret(lab, trace, place):
+def test_no_program_is_started_with_a_secret(trace, wanted, place):
     blind = [program for program in SEEN[place] if program + b"\0" not in trace[place]]
     assert blind == [], "the trace did not see what surely ran"
-    wanted = {form for secret in read_secrets(policy.load(lab.inventory)) for form in forms(secret)}
-    leaked = [record for record in trace[place].split(b"\0\0\0") if any(form in record for form in wanted)]
-    assert leaked == []
+    words = set(trace[place].split(b"\0"))  # each once: most come with every program
+    assert [word for word in words if any(form in word for form in wanted)] == []
