@@ -6,14 +6,17 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from yunwei import ledger, plans
+
 BIN = Path(sys.executable).parent
+UP = "until systemctl is-system-running | grep -qE 'running|degraded'; do sleep 0.2; done"
 
 
 @dataclass(frozen=True)
@@ -43,6 +46,13 @@ class Lab:
             ["podman", *action, f"yunwei-{self.slot}-{host}"], capture_output=True, text=True, check=True
         )
 
+    def start(self, *hosts: str) -> None:
+        """Start hosts that were stopped or killed, and wait until their services are there."""
+        for host in hosts:
+            self.engine("start", host)
+        for host in hosts:
+            self.podman(host, "sh", "-c", UP)
+
     def run(self, *words: str, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
         """Run `yunwei` against this lab's inventory."""
         return subprocess.run(
@@ -58,6 +68,18 @@ class Lab:
         done = self.run(*words, "--json")
         assert done.returncode == expect, f"exit {done.returncode}\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
         return json.loads(done.stdout)
+
+    def plain(self, job: str, systems: Sequence[str] = (), **variables: Any) -> dict[str, Any]:
+        """Run a job without the wrapper and so without its proofs; return its record as `--json` shows it."""
+        wanted = {"systems": list(systems), **variables}
+        words = json.dumps({f"yunwei_{name}": value for name, value in wanted.items()})
+        done = self.playbook(job.replace("-", "_"), "-e", words)
+        assert done.returncode == 0, f"exit {done.returncode}\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
+        kept = ledger.Ledger.open()
+        record = kept.show(kept.list()[-1]["id"])
+        assert (record["job"], record["status"]) == (job, "done")
+        results = [task for task in record["tasks"] if task.get("yunwei")]
+        return {**record, "items": plans.item_rows(results), "results": results}
 
     def playbook(self, name: str, *words: str, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
         """Run a playbook the plain way, without the wrapper."""

@@ -54,8 +54,8 @@ def limited(lab, seconds):
 
 
 def test_a_dead_first_site_is_told_by_mail_webhook_and_file_and_a_proven_copy_ends_it(lab, gateway, rules, tmp_path):
-    lab.json("run", "back-up", "--system", "mediation")
-    lab.json("run", "sync-to-miyun", "--system", "mediation")
+    lab.plain("back-up", ["mediation"])
+    lab.plain("sync-to-miyun", ["mediation"])
     relay, listener = Relay(tmp_path / "mail", host=gateway), Listener(gateway)
     mail = {"relay": gateway, "port": relay.port, "starttls": False, "ca_file": None}
     mail.update(sender="watch@example.org", recipients=["operations@example.org"])

@@ -70,7 +70,7 @@ DUMPS = {
 
 @pytest.fixture(scope="module", autouse=True)
 def _a_backup(lab):
-    lab.json("run", "back-up", "--system", SYSTEM)
+    lab.plain("back-up", [SYSTEM])
 
 
 # Every way a stream can end is tried without hosts in tests/local/test_pull_damaged.py.
@@ -119,14 +119,19 @@ def test_a_source_host_that_is_down_is_named(lab):
 
 
 def test_a_source_host_that_goes_down_during_its_dump_is_named(lab):
-    def cut() -> None:
-        _await(lambda: lab.podman("db1", "pgrep", "-f", f"{PG_DUMP} -Fc", check=False).returncode == 0)
-        lab.podman("db1", "pkill", "-9", "-f", "sshd: yunwei-source")
+    def power_off() -> None:
+        _await(lambda: lab.podman("db1", "pgrep", "-f", "sleep 7777", check=False).returncode == 0)
+        lab.engine("kill", "db1")
 
-    script = f'#!/bin/sh\ncase "$*" in *-Fc*) sleep 3;; esac\nexec -a {PG_DUMP} {PG_DUMP}.real "$@"\n'
-    with false_pg_dump(lab, script.replace("#!/bin/sh", "#!/bin/bash")):
-        found = _beside(cut, lambda: lab.json(*NOW, expect=1))
-    assert statuses(found)[DATABASE] == "failed"
+    script = f'#!/bin/sh\nREAL={PG_DUMP}.real\ncase "$*" in *-Fc*) $REAL "$@" | (head -c 1000000; sleep 7777);; '
+    script += '*) exec $REAL "$@";; esac\n'
+    with false_pg_dump(lab, script):
+        try:
+            found = _beside(power_off, lambda: lab.json(*NOW, expect=1))
+        finally:
+            lab.start("db1")
+    assert statuses(found) == {DATABASE: "failed", FILES: "accepted"}
+    assert "db1" in reasons(found)[DATABASE]
     assert_clean(lab)
 
 

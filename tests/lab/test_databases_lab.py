@@ -51,7 +51,7 @@ def test_what_is_found_is_planned_done_proven_and_not_done_again(lab: Lab, bloat
     assert (rows[table]["status"], rows[index]["status"]) == ("vacuumed", "rebuilt"), (rows[table], rows[index])
     assert rows[index]["after"]["bytes"] < int(size) / 10
     assert done["verification"]["verdict"] == "passed"
-    again = lab.json("run", "maintain-databases", "--system", "mediation")
+    again = lab.plain("maintain-databases", ["mediation"])
     assert (again["items"], again["hosts"]["db1"]["changed"]) == ([], 0)
 
 

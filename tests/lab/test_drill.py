@@ -24,7 +24,6 @@ pytestmark = pytest.mark.lab
 SYSTEM = "legalservice"
 DATABASE, FILES = "database:legalservice", "files:portal"
 PHASES = ["locate", "fetch", "create_instance", "load", "rebuild", "verify", "ready"]
-UP = "until systemctl is-system-running | grep -qE 'running|degraded'; do sleep 0.2; done"
 DAMAGE = """
 DROP TABLE service.hits;
 UPDATE service.node SET name = 'changed' WHERE id = 7;
@@ -39,9 +38,8 @@ CREATE INDEX node_fickle ON service.node (service.fickle(name));
 @pytest.fixture(scope="module", autouse=True)
 def copies(lab: Lab) -> None:
     """Both systems have an accepted backup at the second site."""
-    for job in ("back_up", "sync_to_miyun"):
-        done = lab.playbook(job)
-        assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-1000:]
+    for job in ("back-up", "sync-to-miyun"):
+        lab.plain(job)
 
 
 @pytest.fixture
@@ -92,10 +90,7 @@ def test_passes_from_miyun_with_the_sources_and_the_backup_server_switched_off(l
     try:
         document = lab.json("drill", "--system", "mediation", "--site", "miyun")
     finally:
-        for host in hosts:
-            lab.engine("start", host)
-        for host in hosts:
-            lab.podman(host, "sh", "-c", UP)
+        lab.start(*hosts)
     passed(document)
     assert document["probe"] == {"url": "http://127.0.0.1:8080/health", "answer": "ok\n", "ok": True}
     assert set(document["snapshot"]) == {"database:mediation", "files:app"}
@@ -162,8 +157,8 @@ def new_file(lab: Lab):
     path = "/srv/portal/new-file"
     lab.podman("legacy1", "sh", "-c", f"echo new > {path}")
     try:
-        for job in (("back-up", "--now"), ("sync-to-miyun",)):
-            lab.json("run", *job, "--system", SYSTEM)
+        lab.plain("back-up", [SYSTEM], now=True)
+        lab.plain("sync-to-miyun", [SYSTEM])
         yield path
     finally:
         lab.podman("legacy1", "rm", path)

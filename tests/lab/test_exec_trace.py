@@ -22,6 +22,8 @@ FOLDER = Path("/run/yunwei-exec-trace")
 LIBRARY, TRACE = FOLDER / "trace.so", FOLDER / "trace"
 HOSTS = ("app1", "db1", "legacy1", "backup1", "scratch1", "miyun1")
 TIMED = "/usr/local/bin/yunwei"
+# It starts the same programs on every source, and the other sources are traced with other jobs.
+NARROWED = {"prepare-hosts": ("--limit", "app1,backup1")}
 # What must be among the programs seen, or the trace is blind there.
 SEEN = {
     "controller": (b"ansible-playbook", b"ssh"),
@@ -49,7 +51,8 @@ def trace(lab: Lab) -> Iterator[dict[str, bytes]]:
             lab.podman(host, "sh", "-c", f"echo {LIBRARY} > /etc/ld.so.preload")
         lab.podman("backup1", "install", "-m", "0755", "/bin/true", TIMED)  # what the timers start
         for job in WORDS:
-            done = lab.run(*words_of(job, FOLDER / "heads"), env={"LD_PRELOAD": str(LIBRARY)})
+            words = (*words_of(job, FOLDER / "heads"), *NARROWED.get(job, ()))
+            done = lab.run(*words, env={"LD_PRELOAD": str(LIBRARY)})
             assert ends_well(job, done.returncode), (job, done.stdout[-2000:], done.stderr[-2000:])
         hosts = {host: lab.podman(host, "cat", str(TRACE)).stdout.encode("utf-8", "surrogateescape") for host in HOSTS}
         yield {"controller": TRACE.read_bytes(), **hosts}
@@ -63,10 +66,15 @@ def test_every_job_is_traced():
     assert set(WORDS) == set(all_jobs())
 
 
+@pytest.fixture(scope="module")
+def wanted(lab: Lab) -> set[bytes]:
+    """Return every form of every secret."""
+    return {form for secret in read_secrets(policy.load(lab.inventory)) for form in forms(secret)}
+
+
 @pytest.mark.parametrize("place", SEEN)
-def test_no_program_is_started_with_a_secret(lab, trace, place):
+def test_no_program_is_started_with_a_secret(trace, wanted, place):
     blind = [program for program in SEEN[place] if program + b"\0" not in trace[place]]
     assert blind == [], "the trace did not see what surely ran"
-    wanted = {form for secret in read_secrets(policy.load(lab.inventory)) for form in forms(secret)}
-    leaked = [record for record in trace[place].split(b"\0\0\0") if any(form in record for form in wanted)]
-    assert leaked == []
+    words = set(trace[place].split(b"\0"))  # each once: most come with every program
+    assert [word for word in words if any(form in word for form in wanted)] == []

@@ -17,7 +17,6 @@ pytestmark = pytest.mark.lab
 AUTHORIZED = "/var/lib/miyun-append/.ssh/authorized_keys"
 RULES = "/etc/yunwei/site_rules/mediation.json"
 STRANGER = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIEN0cmFuZ2Vyc0tleVdoaWNoTm9ib2R5SG9sZHNBdEFsbCEh stranger"
-UP = "until systemctl is-system-running | grep -qE 'running|degraded'; do sleep 0.2; done"
 # The machine under the lab may be full or busy: that would be a finding, and a right one.
 MACHINE = {"disk", "load", "memory", "growth"}
 
@@ -43,8 +42,8 @@ def wrong(document: dict[str, Any]) -> set[tuple[str, str]]:
 @pytest.fixture(scope="module", autouse=True)
 def copied(lab):
     """Have a backup of the mediation system at both sites."""
-    lab.json("run", "back-up", "--system", "mediation", "--now")
-    lab.json("run", "sync-to-miyun", "--system", "mediation")
+    lab.plain("back-up", ["mediation"], now=True)
+    lab.plain("sync-to-miyun", ["mediation"])
 
 
 def test_both_sites_are_in_order_and_the_inspection_is_recorded(lab, tmp_path):
@@ -81,8 +80,7 @@ def test_a_site_that_is_switched_off_could_not_be_judged(lab, tmp_path):
     try:
         document = inspect(lab, tmp_path)
     finally:
-        lab.engine("start", "miyun1")
-        lab.podman("miyun1", "sh", "-c", UP)
+        lab.start("miyun1")
     assert ("miyun/mediation", "reach_not") in wrong(document)
     assert document["verdict"] != "passed"
     assert "local" in document["measures"]

@@ -35,7 +35,7 @@ def timers(lab: Any) -> Any:
     """Put a program that notes how it was called where policy says that yunwei is, and set the timers."""
     lab.podman(HOST, "sh", "-c", f"cat > {COMMAND} && chmod 0755 {COMMAND}", stdin=NOTE)
     lab.podman(HOST, "install", "-m", "0666", "/dev/null", TOLD)
-    return lab.json("run", "set-timers")
+    return lab.plain("set-timers")
 
 
 def told(lab: Any) -> list[str]:

@@ -27,7 +27,7 @@ def far_snapshots(lab: Lab) -> set[str]:
 def fresh(lab):
     """Backups that are not at the second site yet."""
     if not unproven(lab):
-        lab.json(*NOW)
+        lab.plain("back-up", [SYSTEM], now=True)
     return unproven(lab)
 
 
@@ -36,7 +36,7 @@ def large(lab):
     """The same with so much that is new that the copy takes a while."""
     lab.podman("legacy1", "sh", "-c", "head -c 150000000 /dev/urandom >/srv/portal/large")
     try:
-        lab.json(*NOW)
+        lab.plain("back-up", [SYSTEM], now=True)
         yield unproven(lab)
     finally:
         lab.podman("legacy1", "rm", "/srv/portal/large")

@@ -18,7 +18,7 @@ from yunwei_host.rawrequest import ask
 from yunwei_host.restic import Repository
 
 from tests.lab.conftest import Lab
-from tests.lab.test_back_up import NOW, SYSTEM
+from tests.lab.test_back_up import SYSTEM
 from tests.lab.test_sync import STORE, SYNC, far_snapshots
 from yunwei import policy
 from yunwei.vault import VaultClient
@@ -93,8 +93,8 @@ def attacker(lab: Lab) -> Iterator[Attacker]:
         found.take("backup1" + path.replace("/", "-"), lab.podman("backup1", "cat", path).stdout)
     try:
         if not far_snapshots(lab):
-            lab.json(*NOW)
-            lab.json(*SYNC)
+            lab.plain("back-up", [SYSTEM], now=True)
+            lab.plain("sync-to-miyun", [SYSTEM])
         yield found
     finally:
         shutil.rmtree(folder)

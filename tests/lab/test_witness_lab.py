@@ -17,10 +17,10 @@ pytestmark = pytest.mark.lab
 SYNC = ("run", "sync-to-miyun", "--system", SYSTEM)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def shown(lab: Lab) -> dict[str, object]:
     """Return the head that a sync had countersigned."""
-    lab.json("run", "back-up", "--system", SYSTEM)
+    lab.plain("back-up", [SYSTEM])
     (head,) = [result["yunwei"]["head"] for result in lab.json(*SYNC)["results"]]
     return dict(head)
 

@@ -83,6 +83,16 @@ def test_accepts_a_database_and_a_file_set(new):
     assert new.store.pending() == {}
 
 
+def test_two_databases_are_pulled_at_the_same_time(world):
+    world.work["items"] = [world._item("database", name, "postgresql") for name in ("one", "two")]
+    world.misbehave(meet=2)
+    summary = world.back_up()
+    assert [(item["item"], item["status"]) for item in summary["items"]] == [
+        ("database:one", "accepted"),
+        ("database:two", "accepted"),
+    ], summary
+
+
 def test_a_string_of_the_source_cannot_pass_for_a_place_of_bytes(world):
     world.only("database")
     world.back_up()

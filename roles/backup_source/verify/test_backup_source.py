@@ -19,13 +19,13 @@ ACCOUNT = "yunwei-source"
 DIGEST = hashlib.sha256((Path(yunwei.__file__).parent / "source" / "yunwei_source.py").read_bytes()).hexdigest()
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def systems(host):
     """What policy lets this host hand out, by system."""
     return source_work(POLICY, host.backend.get_hostname())["systems"]
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def keys(host):
     """The lines of the account's authorized keys, each split into its options and its key."""
     home = host.user(ACCOUNT).home
