@@ -10,6 +10,7 @@ import pytest
 
 from tests.estates import Estate, make_estate
 from tests.openbao import RealVault
+from tests.postgres import Care, Server
 
 
 @pytest.fixture(scope="session")
@@ -36,3 +37,10 @@ def bao(bao_server: RealVault, monkeypatch: pytest.MonkeyPatch) -> RealVault:
 def estate(bao: RealVault, tmp_path: Path) -> Estate:
     """Return an estate of local hosts with a ledger of its own."""
     return make_estate(bao, tmp_path)
+
+
+@pytest.fixture
+def world(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Care:
+    """Return an empty database of the module's own `server`, and what is done to it."""
+    server.fresh()
+    return Care(server, tmp_path, monkeypatch)
