@@ -4,7 +4,6 @@ from __future__ import absolute_import, division, print_function
 
 __metaclass__ = type
 
-import contextlib
 import errno
 import os
 import time
@@ -24,7 +23,7 @@ def restart(host, work, permit):
     Raises RefusedByPolicyError where somebody is at work or the host would not come back, FaultError where draining
     or the checkpoint failed; the host then runs on.
     """
-    with _locks(work["systems"], permit):
+    with hostlock.HostLocks(work["systems"], permit):
         found = look.look(host, work, held=work["systems"])
         if found["pending"] == "restarted":
             raise faults.RefusedByPolicyError("unproven", "REFUSED: an earlier restart of this host is not proven yet")
@@ -48,7 +47,7 @@ def take_back(host, work, permit):
 
     Raises RefusedByPolicyError while that run is still at it, FaultError where undraining fails.
     """
-    with _locks(work["systems"], permit):
+    with hostlock.HostLocks(work["systems"], permit):
         if look.pending_state(host) != "not yet":
             return {"items": []}, False
         begun = record.pending()
@@ -65,20 +64,6 @@ def hook(host, commands_of_policy, what):
         if code != 0:
             said = (what, argv[0], code, frames.clean_text(err))
             raise faults.FaultError("the %s command %s ended with %s: %s; the rollout stops here" % said)
-
-
-@contextlib.contextmanager
-def _locks(systems, permit):
-    taken = []
-    try:
-        for system in sorted(systems):
-            lock = hostlock.HostLock(system, permit)
-            lock.__enter__()
-            taken.append(lock)
-        yield
-    finally:
-        for lock in taken:
-            lock.__exit__()
 
 
 def _demand_free(findings):
