@@ -30,7 +30,7 @@ def restart(host, work, permit):
         try:
             _demand_free(found["findings"])
             begun = time.time()
-            _remember(host, work, permit, found)
+            _remember(host, permit, found)
             hook(host, work["drain"], "drain")
             _checkpoint(work["databases"])
             _demand_free(look.judged(busy.at_work(host, work["systems"]), work["waivers"]))
@@ -74,7 +74,7 @@ def _demand_free(findings):
         raise faults.RefusedByPolicyError("blocked", message)
 
 
-def _remember(host, work, permit, found):
+def _remember(host, permit, found):
     back = [name for name in units.running(host) if units.comes_back(host, name) is None]
     record.begin(
         {
