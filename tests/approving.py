@@ -4,14 +4,26 @@ from __future__ import annotations
 
 import subprocess
 from pathlib import Path
+from typing import Any
 
 from tests.inventories import ESTATE, MEDIATION, InventoryCopy
-from yunwei import plans
+from yunwei import approvals, gate, plans, session
 from yunwei.ledger import Ledger
 from yunwei.ledger.process import describe_self
 from yunwei.plans import Plan
 
 OFFICER = "duty-officer"
+HOSTS = ["app1", "db1"]
+PLAN = Plan(
+    job="clean-logs",
+    systems=["mediation"],
+    options={},
+    hosts={host: {"mediation": "a" * 64} for host in HOSTS},
+    time="2026-11-22T01:00:00Z",
+    requested_by="userpass:colleague",
+    run_id="r-plan",
+    items=[],
+)
 
 
 def make_key(folder: Path, name: str) -> tuple[Path, str]:
@@ -47,3 +59,29 @@ def keep_plan(plan: Plan, file: Path) -> None:
         end = {"status": "done", "exit_code": 0, "who": plan.requested_by, "permits": [permit], "tasks": tasks}
         book.finish(plan.run_id, end)
     plans.write_plan(plan, file)
+
+
+def open_session(inventory: InventoryCopy, run_id: str = "r-1234") -> session.Session:
+    """Open a run of clean-logs."""
+    return session.open_session(session.Intent(run_id, "clean-logs", "clean_logs.yml", (inventory.folder,), False))
+
+
+def sign(opened: session.Session, file: Path, key: Path, name: str = OFFICER, **more: Any) -> approvals.Approval:
+    """Approve the plan in the file, and put the approval beside it."""
+    signing = approvals.Signing(name, key, more.pop("hours", 24), **more)
+    approval, signature = approvals.approve(opened.policy, plans.read_plan(file), signing)
+    approvals.write_approval(approval, signature, approvals.default_path(file))
+    return approval
+
+
+def request(file: Path | None, job: str = "clean-logs", **more: Any) -> gate.Request:
+    """Return what the gate is asked for `PLAN`, or for another plan in the file, or without one."""
+    given = {"systems": ["mediation"], "play": HOSTS, "hosts": HOSTS, "plan": file, **more}
+    return gate.Request(job, **given)
+
+
+def open_gate(opened: session.Session, asked: gate.Request) -> dict[str, Any]:
+    """Open the gate and let the session see the permit, as the callback does."""
+    found = gate.open_gate(asked, opened)
+    opened.permits.append(found["permit"])
+    return found

@@ -49,11 +49,23 @@ class Estate:
 
     def play(self, *words: str, expect: int = 0, **more: str) -> str:
         """Run the demonstration and return what it printed."""
-        done = subprocess.run(
-            self.command(*words), env=self.environment(**more), capture_output=True, text=True, check=False
-        )
+        done = self._run(self.command(*words), more)
         assert done.returncode == expect, f"exit {done.returncode}\n{done.stdout}\n{done.stderr}"
         return done.stdout + done.stderr
+
+    def playbook(self, file: Path, *words: str, **more: str) -> subprocess.CompletedProcess[str]:
+        """Run a playbook of the project the plain way, as an account that needs no sudo."""
+        given = ["-i", str(self.inventory.folder / "hosts.yml"), "-e", "{ansible_become: false}"]
+        return self._run([str(BIN / "ansible-playbook"), *given, str(file), *words], more)
+
+    def yunwei(self, *words: str, expect: int = 0, **more: str) -> subprocess.CompletedProcess[str]:
+        """Run `yunwei` on this inventory; it must end with `expect`."""
+        done = self._run([str(BIN / "yunwei"), *words, "-i", str(self.inventory.folder)], more)
+        assert done.returncode == expect, f"exit {done.returncode}\n{done.stdout}\n{done.stderr}"
+        return done
+
+    def _run(self, command: list[str], more: dict[str, str]) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(command, env=self.environment(**more), capture_output=True, text=True, check=False)
 
     def last_run(self) -> dict[str, Any]:
         return self.ledger.show(self.ledger.list()[-1]["id"])

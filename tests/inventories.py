@@ -52,8 +52,11 @@ class InventoryCopy:
         """Return the policy."""
         return policy.load(self.folder, today)
 
-    def pin_everything(self) -> None:
-        """Write the public files that estate.yml names: a pin for every host and for the second site, a receipt key."""
+    def pin_everything(self) -> InventoryCopy:
+        """Write the public files that estate.yml names: a pin for every host and for the second site, a receipt key.
+
+        Returns this copy.
+        """
         loaded = self.load()
         miyun = loaded.estate.sites.miyun
         places = [(host.address, host.port) for host in loaded.hosts.values()] + [(miyun.address, miyun.port)]
@@ -66,3 +69,4 @@ class InventoryCopy:
         pins = f"yunwei_known_hosts_file: {loaded.estate.known_hosts_file}"
         self.edit("hosts.yml", pins, f"yunwei_known_hosts_file: {self.known_hosts}")
         self.edit(ESTATE, miyun.receipt_public_key_file, str(self.receipt_key))
+        return self

@@ -8,8 +8,6 @@ from typing import Any
 
 from yunwei_restart.host import ABSENT, Host
 
-RUNNING_UNIT = "UnitFileState=enabled\nWantedBy=multi-user.target\n"
-
 
 class PlantedHost(Host):
     """`answers` maps a command's words, or the first of them, to (exit code, output)."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import io
 import json
 import zipfile
@@ -20,12 +21,18 @@ SECRET = "Xq7-Winter-2031"  # noqa: S105 - what no store may hold
 SAMPLES = content_root().parent / "shared" / "scans"
 
 
+@functools.cache
+def _example() -> policy.Policy:
+    """Return the example's policy, which takes longer to load than most tests take."""
+    return policy.load(content_root() / "inventories" / "example")
+
+
 class Importer:
     """Imports into a store of its own, with the hosts of the example inventory."""
 
     def __init__(self, folder: Path, inventory: Path | None = None) -> None:
         self.folder = folder
-        self.policy = policy.load(inventory or content_root() / "inventories" / "example")
+        self.policy = policy.load(inventory) if inventory else _example()
         self.store = Store(folder / "scans")
 
     def write(self, content: bytes | str, name: str = "report") -> Path:

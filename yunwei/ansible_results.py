@@ -1,4 +1,4 @@
-"""What action plugins have in common: how a refusal is shown, and the plugin that stands before each acting module."""
+"""What action plugins have in common: errors that become results, and the plugin that stands before acting modules."""
 
 from __future__ import annotations
 
@@ -12,38 +12,57 @@ from yunwei import gate, permits, session
 from yunwei.errors import YunweiError
 
 
-def refused(result: dict[str, Any], reason: str, exit_code: int) -> dict[str, Any]:
+def refused(error: YunweiError) -> dict[str, Any]:
     """Return a failed result, and say why on a line of its own: the task's result may be hidden."""
-    Display().display(f"REFUSED: {reason}", color=C.COLOR_ERROR)
-    result.update(failed=True, msg=f"REFUSED: {reason}", yunwei={"refused": reason, "exit_code": exit_code})
-    return result
+    reason = f"REFUSED: {error}"
+    Display().display(reason, color=C.COLOR_ERROR)
+    return {"failed": True, "msg": reason, "yunwei": {"refused": str(error), "exit_code": error.exit_code}}
 
 
-class PermittedAction(ActionBase):  # type: ignore[misc]
+class YunweiAction(ActionBase):  # type: ignore[misc]
+    """Does its part in `_act`, whose errors become the task's result with the exit code that they carry."""
+
+    TRANSFERS_FILES = False
+    _supports_check_mode = True
+    _supports_async = False
+
+    def run(self, tmp: Any = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Return what `_act` found, or fail with a line that begins with REFUSED."""
+        result: dict[str, Any] = super().run(tmp, task_vars)
+        try:
+            return {**result, **self._act(task_vars or {})}
+        except YunweiError as error:
+            return {**result, **self._failure(error)}
+
+    def _act(self, task_vars: dict[str, Any]) -> dict[str, Any]:
+        """Do it and return the result."""
+        raise NotImplementedError
+
+    def _failure(self, error: YunweiError) -> dict[str, Any]:
+        """Return the result of an error."""
+        return refused(error)
+
+
+class ControllerAction(YunweiAction):
+    """A step that no host takes."""
+
+    _requires_connection = False
+
+
+class PermittedAction(YunweiAction):
     """Calls the module of the same name, once its permit and work have proven to be this run's gate's.
 
     The check is made here on the controller, where the session is, so no way into a play leads around it: a role
     called directly, tags, a limit, variables that replace the gate's. The module checks on the host what only it can.
     """
 
-    TRANSFERS_FILES = False
     UNRECORDED_JOBS: frozenset[str] = frozenset()
     """Jobs of the second site's administrator: that site has no session of the first one, nor its gate."""
-    _supports_check_mode = True
-    _supports_async = False
 
-    def run(self, tmp: Any = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
-        """Return the module's result, or fail with a line that begins with REFUSED."""
-        result: dict[str, Any] = super().run(tmp, task_vars)
-        variables = task_vars or {}
-        host = str(variables["inventory_hostname"])
-        try:
-            self._demand_permit(host)
-            arguments = self._arguments_for(host)
-        except YunweiError as error:
-            return refused(result, str(error), error.exit_code)
-        result.update(self._execute_module(module_args=arguments, task_vars=variables))
-        return result
+    def _act(self, task_vars: dict[str, Any]) -> dict[str, Any]:
+        host = str(task_vars["inventory_hostname"])
+        self._demand_permit(host)
+        return dict(self._execute_module(module_args=self._arguments_for(host), task_vars=task_vars))
 
     def _arguments_for(self, host: str) -> dict[str, Any]:
         """Return what the module is called with: what the task was, where a plugin hands no part of it on."""

@@ -11,7 +11,7 @@ import time
 
 from . import revert
 from .host import demand
-from .hosttools import faults
+from .hosttools import detached, faults
 
 _START_SECONDS = 30
 HOOK = "yunwei-revert.service"
@@ -86,24 +86,15 @@ def _await(folder):
 
 def detach(command):
     """Start a command as a process of its own: another session, no open file of ours, child of process 1."""
-    child = os.fork()
-    if child:
-        os.waitpid(child, 0)
-        return
-    try:
-        os.setsid()
-        if os.fork():
-            os._exit(0)
+
+    def become():
         os.chdir("/")
-        null = os.open(os.devnull, os.O_RDWR)
-        for number in (0, 1, 2):
-            os.dup2(null, number)
         for name in os.listdir("/proc/self/fd"):
             if int(name) > 2:
                 _close(int(name))
         os.execv(command[0], command)  # noqa: S606 - a list, no shell
-    finally:
-        os._exit(127)
+
+    detached.run_detached(become)
 
 
 def _close(number):

@@ -5,8 +5,8 @@ from __future__ import absolute_import, division, print_function
 __metaclass__ = type
 
 try:
-    from ansible.module_utils.yunwei_host import acting, faults, frames, hostlock, jsonfile, process
+    from ansible.module_utils.yunwei_host import acting, detached, faults, frames, hostlock, jsonfile, process
 except ImportError:
-    from yunwei_host import acting, faults, frames, hostlock, jsonfile, process
+    from yunwei_host import acting, detached, faults, frames, hostlock, jsonfile, process
 
-__all__ = ["acting", "faults", "frames", "hostlock", "jsonfile", "process"]
+__all__ = ["acting", "detached", "faults", "frames", "hostlock", "jsonfile", "process"]

@@ -14,7 +14,6 @@ from .sshagent import SshAccess
 
 CACHE = "/var/cache/yunwei"
 PROTOCOL = ("serve", "restic")
-_RECEIPT_SECONDS = 6 * 3600
 _RECEIPT_BYTES = 32 << 20
 
 

@@ -4,7 +4,6 @@ from __future__ import absolute_import, division, print_function
 
 __metaclass__ = type
 
-import contextlib
 import errno
 import os
 import time
@@ -24,14 +23,14 @@ def restart(host, work, permit):
     Raises RefusedByPolicyError where somebody is at work or the host would not come back, FaultError where draining
     or the checkpoint failed; the host then runs on.
     """
-    with _locks(work["systems"], permit):
+    with hostlock.HostLocks(work["systems"], permit):
         found = look.look(host, work, held=work["systems"])
         if found["pending"] == "restarted":
             raise faults.RefusedByPolicyError("unproven", "REFUSED: an earlier restart of this host is not proven yet")
         try:
             _demand_free(found["findings"])
             begun = time.time()
-            _remember(host, work, permit, found)
+            _remember(host, permit, found)
             hook(host, work["drain"], "drain")
             _checkpoint(work["databases"])
             _demand_free(look.judged(busy.at_work(host, work["systems"]), work["waivers"]))
@@ -48,7 +47,7 @@ def take_back(host, work, permit):
 
     Raises RefusedByPolicyError while that run is still at it, FaultError where undraining fails.
     """
-    with _locks(work["systems"], permit):
+    with hostlock.HostLocks(work["systems"], permit):
         if look.pending_state(host) != "not yet":
             return {"items": []}, False
         begun = record.pending()
@@ -67,20 +66,6 @@ def hook(host, commands_of_policy, what):
             raise faults.FaultError("the %s command %s ended with %s: %s; the rollout stops here" % said)
 
 
-@contextlib.contextmanager
-def _locks(systems, permit):
-    taken = []
-    try:
-        for system in sorted(systems):
-            lock = hostlock.HostLock(system, permit)
-            lock.__enter__()
-            taken.append(lock)
-        yield
-    finally:
-        for lock in taken:
-            lock.__exit__()
-
-
 def _demand_free(findings):
     standing = look.blocking(findings)
     if standing:
@@ -89,7 +74,7 @@ def _demand_free(findings):
         raise faults.RefusedByPolicyError("blocked", message)
 
 
-def _remember(host, work, permit, found):
+def _remember(host, permit, found):
     back = [name for name in units.running(host) if units.comes_back(host, name) is None]
     record.begin(
         {

@@ -13,7 +13,6 @@ import subprocess
 from .errors import NotJudgedError
 
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-OUTPUT_LIMIT = 1 << 20
 
 
 class CommandError(Exception):

@@ -24,7 +24,7 @@ def run_roles(target, statements, item):
         raise judged(error, item)
 
 
-def pre_data(target, payload, item, jobs=1):
+def pre_data(target, payload, item):
     """Make the database that the dump names, with all that must be there before the rows."""
     _restore(target, ["--create", "--section=pre-data", "-d", "postgres", payload], item)
 

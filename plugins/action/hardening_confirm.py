@@ -6,11 +6,10 @@ from collections.abc import Callable
 from typing import Any
 
 from ansible import constants as C
-from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
 from yunwei import gate, permits, relay, remote
-from yunwei.ansible_results import refused
+from yunwei.ansible_results import ControllerAction
 from yunwei.errors import YunweiError
 from yunwei.hardening import confirm
 
@@ -30,37 +29,27 @@ options:
 """
 
 
-class ActionModule(ActionBase):
+class ActionModule(ControllerAction):
     """The task that keeps a change."""
 
-    TRANSFERS_FILES = False
-    _supports_check_mode = True
-    _supports_async = False
-    _requires_connection = False
-
-    def run(self, tmp: Any = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+    def _act(self, task_vars: dict[str, Any]) -> dict[str, Any]:
         """Return that the change is kept, or fail; exit code 4 where settings could not be judged."""
-        result: dict[str, Any] = super().run(tmp, task_vars)
-        variables = task_vars or {}
-        args, host = self._task.args, str(variables["inventory_hostname"])
-        try:
-            permits.require_permitted(args, host, gate.require_session())
-        except YunweiError as error:
-            return refused(result, str(error), error.exit_code)
+        args, host = self._task.args, str(task_vars["inventory_hostname"])
+        permits.require_permitted(args, host, gate.require_session())
         summary: dict[str, Any] = {"system": str(args["work"]["system"])}
         try:
-            of_host = variables["hostvars"][host]
+            of_host = task_vars["hostvars"][host]
             armed = confirm.Armed(*(args["armed"][key] for key in ("folder", "python", "seconds")))
             ssh = relay.ssh_command(host, of_host)
             confirm.confirm(ssh, armed, confirm.sudo_password(of_host), _probe(host, of_host, args))
         except YunweiError as error:
-            return _failed(result, {**summary, "exit_code": error.exit_code}, f"{host}: {error}")
+            return _failed({**summary, "exit_code": error.exit_code}, f"{host}: {error}")
         ways = "a key and by password" if args["work"]["probe_account"] else "a key"
         summary["kept"] = f"after a new login with {ways}, and sudo"
         if args["armed"]["not_judged"]:
             reason = "the change is kept, but not everything could be judged: " + "; ".join(args["armed"]["not_judged"])
-            return _failed(result, {**summary, "exit_code": 4}, reason)
-        return {**result, "yunwei": summary}
+            return _failed({**summary, "exit_code": 4}, reason)
+        return {"yunwei": summary}
 
 
 def _probe(host: str, variables: Any, args: dict[str, Any]) -> Callable[[], None] | None:
@@ -78,7 +67,7 @@ def _probe(host: str, variables: Any, args: dict[str, Any]) -> Callable[[], None
     return lambda: confirm.try_password(endpoint)
 
 
-def _failed(result: dict[str, Any], summary: dict[str, Any], reason: str) -> dict[str, Any]:
+def _failed(summary: dict[str, Any], reason: str) -> dict[str, Any]:
     """Say why on a line of its own: the task's result is hidden."""
     Display().display(f"FAILED: {reason}", color=C.COLOR_ERROR)
-    return {**result, "failed": True, "msg": reason, "yunwei": {**summary, "reason": reason}}
+    return {"failed": True, "msg": reason, "yunwei": {**summary, "reason": reason}}

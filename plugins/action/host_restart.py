@@ -42,7 +42,7 @@ class ActionModule(Reboot):
         try:
             work = self._permitted_work(str((task_vars or {})["inventory_hostname"]))
         except YunweiError as error:
-            return refused({}, str(error), error.exit_code)
+            return refused(error)
         self._said: dict[str, Any] = {}
         self._given = {"permit": self._task.args["permit"], "work": work, "take_back": self._takes_back()}
         if self._takes_back():

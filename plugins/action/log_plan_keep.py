@@ -5,9 +5,8 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from ansible.plugins.action import ActionBase
-
 from yunwei import gate
+from yunwei.ansible_results import ControllerAction
 from yunwei.errors import YunweiError
 from yunwei.log_plans import keep_list
 
@@ -22,18 +21,12 @@ options:
 """
 
 
-class ActionModule(ActionBase):
+class ActionModule(ControllerAction):
     """The task that keeps the list."""
 
-    TRANSFERS_FILES = False
-    _supports_check_mode = True
-    _supports_async = False
-    _requires_connection = False
-
-    def run(self, tmp: Any = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+    def _act(self, task_vars: dict[str, Any]) -> dict[str, Any]:
         """Return the artifact that the record names, or fail."""
-        result: dict[str, Any] = super().run(tmp, task_vars)
-        host, system = str((task_vars or {})["inventory_hostname"]), str(self._task.args["system"])
+        host, system = str(task_vars["inventory_hostname"]), str(self._task.args["system"])
         try:
             run_id = gate.require_session().run_id
             path = keep_list(dict(self._task.args["plan"]), f"{system}-{host}", run_id)
@@ -41,6 +34,6 @@ class ActionModule(ActionBase):
             reason = (
                 f"the list of planned files cannot be kept: {error}; nothing was removed, put it right and start again"
             )
-            return {**result, "failed": True, "msg": reason}
+            return {"failed": True, "msg": reason}
         artifact = {"path": os.fspath(path), "sha256": self._task.args["plan"]["sha256"]}
-        return {**result, "yunwei": {"system": system, "artifacts": [artifact]}}
+        return {"yunwei": {"system": system, "artifacts": [artifact]}}

@@ -7,11 +7,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 from ansible import constants as C
-from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
 from yunwei import gate, permits, policy
-from yunwei.ansible_results import refused
+from yunwei.ansible_results import ControllerAction
 from yunwei.errors import CouldNotJudgeError, UsageError, YunweiError
 from yunwei.restart.plan import Facts, make_plan
 from yunwei.restart.rollout import Rollout
@@ -23,9 +22,9 @@ name: restart_rollout
 short_description: Plan a rollout of restarts, ask the calendar before each batch, tell what was left
 description:
   - C(plan) turns what the hosts said into batches; it refuses where a stored plan is carried out and this is another.
-    C(window) opens the next of them; it reads policy anew and refuses
-    where the calendar has no room for it, or where a restart is not proven. C(end) refuses with the hosts that need a
-    restart and were left.
+  - C(window) opens the next batch; it reads policy anew and refuses where the calendar has no room for it, or where a
+    restart is not proven.
+  - C(end) refuses with the hosts that need a restart and were left.
   - What was found, planned and proven is taken from the run's own results, never from variables.
 options:
   permit: {description: The permit of yunwei_gate., type: dict, required: true}
@@ -34,31 +33,25 @@ options:
 """
 
 
-class ActionModule(ActionBase):
+class ActionModule(ControllerAction):
     """One step."""
 
-    TRANSFERS_FILES = False
-    _supports_check_mode = True
-    _supports_async = False
-    _requires_connection = False
-
-    def run(self, tmp: Any = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
-        """Return the plan, or nothing, or fail with a line that begins with REFUSED."""
-        result: dict[str, Any] = super().run(tmp, task_vars)
+    def _act(self, _task_vars: dict[str, Any]) -> dict[str, Any]:
+        """Return the plan, or nothing."""
         steps = {"plan": self._plan, "window": self._window, "end": self._end}
         step, permit = self._task.args.get("step"), self._task.args.get("permit") or {}
-        try:
-            if step not in steps:
-                raise UsageError(f"restart_rollout takes a step, one of {', '.join(steps)}")
-            opened = gate.require_session()
-            permits.require_issued(permit, opened)
-            return {**result, **steps[step](permit, opened)}
-        except CouldNotJudgeError as error:
-            Display().display(f"COULD NOT JUDGE: {error}", color=C.COLOR_ERROR)
-            summary = {"reason": str(error), "exit_code": error.exit_code}
-            return {**result, "failed": True, "msg": f"COULD NOT JUDGE: {error}", "yunwei": summary}
-        except YunweiError as error:
-            return refused(result, str(error), error.exit_code)
+        if step not in steps:
+            raise UsageError(f"restart_rollout takes a step, one of {', '.join(steps)}")
+        opened = gate.require_session()
+        permits.require_issued(permit, opened)
+        return steps[step](permit, opened)
+
+    def _failure(self, error: YunweiError) -> dict[str, Any]:
+        if not isinstance(error, CouldNotJudgeError):
+            return super()._failure(error)
+        reason = f"COULD NOT JUDGE: {error}"
+        Display().display(reason, color=C.COLOR_ERROR)
+        return {"failed": True, "msg": reason, "yunwei": {"reason": str(error), "exit_code": error.exit_code}}
 
     def _plan(self, permit: Mapping[str, Any], opened: Session) -> dict[str, Any]:
         units = dict(self._task.args["work"])

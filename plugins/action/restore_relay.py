@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from ansible.plugins.action import ActionBase
-
 from yunwei import gate, permits, relay
+from yunwei.ansible_results import ControllerAction
 from yunwei.errors import RefusedError, YunweiError
 
 DOCUMENTATION = """
@@ -24,32 +23,25 @@ options:
 """
 
 
-class ActionModule(ActionBase):
+class ActionModule(ControllerAction):
     """The relay task."""
 
-    TRANSFERS_FILES = False
-    _supports_check_mode = True
-    _supports_async = False
-    _requires_connection = False
-
-    def run(self, tmp: Any = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
-        """Return `taken`, or fail with what could not be carried."""
-        result: dict[str, Any] = super().run(tmp, task_vars)
-        variables = task_vars or {}
+    def _act(self, task_vars: dict[str, Any]) -> dict[str, Any]:
+        """Return `taken`."""
         work, source = self._task.args["work"], str(self._task.args["source"])
         if self._task.check_mode:
-            return {**result, "taken": {}}
-        try:
-            permits.require_issued(self._task.args["permit"], gate.require_session())
-            if work["system"] not in self._task.args["permit"]["systems"]:
-                raise RefusedError(f"no permit for {work['system']}: start this through its gate")
-            taken = self._carry(work, variables, source, str(variables["inventory_hostname"]))
-        except YunweiError as error:
-            summary: dict[str, Any] = {"reason": str(error), "exit_code": error.exit_code}
-            if isinstance(error, RefusedError):
-                summary["refused"] = str(error)
-            return {**result, "failed": True, "msg": str(error), "yunwei": summary}
-        return {**result, "changed": True, "taken": taken}
+            return {"taken": {}}
+        permits.require_issued(self._task.args["permit"], gate.require_session())
+        if work["system"] not in self._task.args["permit"]["systems"]:
+            raise RefusedError(f"no permit for {work['system']}: start this through its gate")
+        return {"changed": True, "taken": self._carry(work, task_vars, source, str(task_vars["inventory_hostname"]))}
+
+    def _failure(self, error: YunweiError) -> dict[str, Any]:
+        """Return what could not be carried, which need not be a refusal."""
+        summary: dict[str, Any] = {"reason": str(error), "exit_code": error.exit_code}
+        if isinstance(error, RefusedError):
+            summary["refused"] = str(error)
+        return {"failed": True, "msg": str(error), "yunwei": summary}
 
     def _carry(self, work: dict[str, Any], variables: dict[str, Any], source: str, target: str) -> dict[str, Any]:
         """Copy every file that the source's state names; return the state's items with the target's paths."""

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from ansible.plugins.action import ActionBase
-
 from yunwei import gate, permits
-from yunwei.ansible_results import refused
+from yunwei.ansible_results import ControllerAction
 from yunwei.errors import NotAsPlannedError, YunweiError
 
 DOCUMENTATION = """
@@ -21,27 +19,19 @@ options:
 """
 
 
-class ActionModule(ActionBase):
+class ActionModule(ControllerAction):
     """The task between planning and acting."""
 
-    TRANSFERS_FILES = False
-    _supports_check_mode = True
-    _supports_async = False
-    _requires_connection = False
-
-    def run(self, tmp: Any = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
-        """Return nothing of note, or fail with a line that begins with REFUSED."""
-        result: dict[str, Any] = super().run(tmp, task_vars)
+    def _act(self, task_vars: dict[str, Any]) -> dict[str, Any]:
+        """Return nothing of note."""
         play, alive = (
-            [str(host) for host in (task_vars or {}).get(name, [])]
-            for name in ("ansible_play_hosts_all", "ansible_play_hosts")
+            [str(host) for host in task_vars.get(name, [])] for name in ("ansible_play_hosts_all", "ansible_play_hosts")
         )
-        try:
-            permits.require_all_as_planned(self._task.args["permit"], play, alive, gate.require_session())
-        except NotAsPlannedError as error:
-            found = refused(result, str(error), error.exit_code)
+        permits.require_all_as_planned(self._task.args["permit"], play, alive, gate.require_session())
+        return {}
+
+    def _failure(self, error: YunweiError) -> dict[str, Any]:
+        found = super()._failure(error)
+        if isinstance(error, NotAsPlannedError):
             found["yunwei"]["fallen_out"] = error.hosts
-            return found
-        except YunweiError as error:
-            return refused(result, str(error), error.exit_code)
-        return result
+        return found

@@ -7,12 +7,11 @@ from typing import Any
 
 from ansible import constants as C
 from ansible.module_utils.parsing.convert_bool import boolean
-from ansible.plugins.action import ActionBase
 from ansible.plugins.loader import connection_loader
 
 from yunwei import gate
-from yunwei.ansible_results import refused
-from yunwei.errors import RefusedError, UsageError, YunweiError
+from yunwei.ansible_results import ControllerAction
+from yunwei.errors import RefusedError, UsageError
 
 DOCUMENTATION = """
 name: yunwei_gate
@@ -42,23 +41,13 @@ _CONNECTION_VARIABLES = (
 )
 
 
-class ActionModule(ActionBase):
+class ActionModule(ControllerAction):
     """The gate task."""
 
-    TRANSFERS_FILES = False
-    _supports_check_mode = True
-    _supports_async = False
-    _requires_connection = False
-
-    def run(self, tmp: Any = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
-        """Return `permit` and `work`, or fail with a line that begins with REFUSED."""
-        result: dict[str, Any] = super().run(tmp, task_vars)
-        try:
-            self._refuse_unsafe_settings(task_vars or {})
-            result.update(gate.open_gate(self._request(task_vars or {}), gate.require_session()))
-        except YunweiError as error:
-            return refused(result, str(error), error.exit_code)
-        return result
+    def _act(self, task_vars: dict[str, Any]) -> dict[str, Any]:
+        """Return `permit` and `work`."""
+        self._refuse_unsafe_settings(task_vars)
+        return gate.open_gate(self._request(task_vars), gate.require_session())
 
     def _request(self, task_vars: dict[str, Any]) -> gate.Request:
         args = dict(self._task.args)

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from ansible.plugins.action import ActionBase
-
 from yunwei import gate
-from yunwei.ansible_results import refused
-from yunwei.errors import YunweiError
+from yunwei.ansible_results import ControllerAction
+from yunwei.errors import UsageError
 
 DOCUMENTATION = """
 name: yunwei_secrets
@@ -21,24 +19,14 @@ options:
 """
 
 
-class ActionModule(ActionBase):
+class ActionModule(ControllerAction):
     """The one fetch of a run."""
 
-    TRANSFERS_FILES = False
-    _supports_check_mode = True
-    _supports_async = False
-    _requires_connection = False
-
-    def run(self, tmp: Any = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
-        """Return `secrets`, or fail with a line that begins with REFUSED."""
-        result: dict[str, Any] = super().run(tmp, task_vars)
+    def _act(self, _task_vars: dict[str, Any]) -> dict[str, Any]:
+        """Return `secrets`."""
         if not self._task.no_log:
-            return refused(result, "yunwei_secrets without no_log would show every secret: set no_log: true", 2)
+            raise UsageError("yunwei_secrets without no_log would show every secret: set no_log: true")
         permit = self._task.args.get("permit")
         if not isinstance(permit, dict) or set(self._task.args) != {"permit"}:
-            return refused(result, "yunwei_secrets takes one argument: the permit of yunwei_gate", 2)
-        try:
-            result["secrets"] = gate.fetch_secrets(permit, gate.require_session())
-        except YunweiError as error:
-            return refused(result, str(error), error.exit_code)
-        return result
+            raise UsageError("yunwei_secrets takes one argument: the permit of yunwei_gate")
+        return {"secrets": gate.fetch_secrets(permit, gate.require_session())}

@@ -23,12 +23,6 @@ def server() -> Iterator[Server]:
         yield made
 
 
-@pytest.fixture
-def world(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Care:
-    server.fresh()
-    return Care(server, tmp_path, monkeypatch)
-
-
 def test_a_database_in_order_has_no_finding_and_nothing_unknown(world: Care, server: Server):
     server.run_each("CREATE TABLE letter (id serial PRIMARY KEY, text text)", "ANALYZE letter")
     found = world.inspect()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -24,12 +23,6 @@ def server() -> Iterator[Server]:
     # With a line of its own a change that waits for a restart can be taken back.
     with running(**settings, shared_preload_libraries="''") as made:
         yield made
-
-
-@pytest.fixture
-def world(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Care:
-    server.fresh()
-    return Care(server, tmp_path, monkeypatch)
 
 
 def advise(told: dict[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:

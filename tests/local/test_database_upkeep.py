@@ -39,13 +39,6 @@ def server() -> Iterator[Server]:
         yield made
 
 
-@pytest.fixture
-def world(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Care:
-    """Return an empty database and what is done to it."""
-    server.fresh()
-    return Care(server, tmp_path, monkeypatch)
-
-
 def size(server: Server, index: str) -> int:
     return int(server.run(f"SELECT pg_relation_size('{index}')"))
 

@@ -42,13 +42,6 @@ def server() -> Iterator[Server]:
         yield made
 
 
-@pytest.fixture
-def world(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Care:
-    """Return an empty database and what is done to it."""
-    server.fresh()
-    return Care(server, tmp_path, monkeypatch)
-
-
 class Looking(Clock):
     """Looks, whenever the upkeep sleeps, how many sessions wait for a lock of a table."""
 

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.estates import make_inventory
 from tests.inventories import ESTATE, InventoryCopy
 from tests.openbao import CANARY, RealVault
 from yunwei import gate, locks, session
@@ -21,12 +19,6 @@ from yunwei.errors import (
     VaultMissingSecretError,
 )
 from yunwei.ledger.process import describe_self
-
-
-@pytest.fixture
-def inventory(bao: RealVault, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> InventoryCopy:
-    monkeypatch.setenv("YUNWEI_STATE", str(tmp_path / "state"))
-    return make_inventory(bao, tmp_path)
 
 
 def _intent(inventory: InventoryCopy, run_id: str = "r-1234") -> session.Intent:

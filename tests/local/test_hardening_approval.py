@@ -9,9 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.approving import OFFICER, add_approvers, keep_plan
-from tests.estates import make_inventory
-from tests.inventories import CALENDAR, ESTATE
-from tests.openbao import RealVault
+from tests.inventories import CALENDAR, ESTATE, InventoryCopy
 from yunwei import approvals, gate, locks, plans, session
 from yunwei.errors import RefusedError
 
@@ -28,10 +26,8 @@ PLAN = plans.Plan(
 
 
 @pytest.fixture
-def opened(bao: RealVault, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[session.Session]:
+def opened(inventory: InventoryCopy, tmp_path: Path) -> Iterator[session.Session]:
     """Open a run in an estate where mediation wants disruptive work approved, and legalservice does not."""
-    monkeypatch.setenv("YUNWEI_STATE", str(tmp_path / "state"))
-    inventory = make_inventory(bao, tmp_path)
     inventory.write(CALENDAR, (Path(__file__).parents[1] / "fixtures/always_open.yml").read_text(encoding="utf-8"))
     add_approvers(inventory, tmp_path, "[disruptive]")
     inventory.edit(ESTATE, f"name: {OFFICER}, ", f"name: {OFFICER}, systems: [legalservice], ")

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import json
 import time
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.estates import make_inventory
 from tests.inventories import ESTATE, InventoryCopy
 from tests.openbao import RealVault
 from yunwei import locks
@@ -19,12 +17,6 @@ from yunwei.ledger.process import describe_self
 from yunwei.vault import VaultClient
 
 REASON = "the controller ops2 burnt down"
-
-
-@pytest.fixture
-def inventory(bao: RealVault, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> InventoryCopy:
-    monkeypatch.setenv("YUNWEI_STATE", str(tmp_path / "state"))
-    return make_inventory(bao, tmp_path)
 
 
 @pytest.fixture

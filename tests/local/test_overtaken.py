@@ -14,7 +14,6 @@ from typing import Any
 
 import pytest
 
-from tests.estates import make_inventory
 from tests.inventories import InventoryCopy
 from tests.openbao import RealVault
 from yunwei import gate, locks, session
@@ -55,12 +54,6 @@ class Controller:
         said, _ = self.process.communicate("go\n", timeout=60)
         assert self.process.returncode == 0
         return said
-
-
-@pytest.fixture
-def inventory(bao: RealVault, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> InventoryCopy:
-    monkeypatch.setenv("YUNWEI_STATE", str(tmp_path / "state"))
-    return make_inventory(bao, tmp_path)
 
 
 @pytest.fixture

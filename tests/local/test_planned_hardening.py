@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.approving import OFFICER, add_approvers
-from tests.estates import BIN, Estate
+from tests.estates import Estate
 from tests.harden_world import LOGIN_DEFS, World
 from tests.inventories import CALENDAR
 from yunwei import plans
@@ -34,14 +32,13 @@ class Fleet:
 
     def play(self, *words: str) -> tuple[str, int]:
         """Run the playbook; return how its record says that it ended."""
-        environment = self.estate.environment(
+        done = self.estate.playbook(
+            PLAYBOOK,
+            *words,
             ANSIBLE_LIBRARY=f"{STAND_INS / 'library'}:{content_root() / 'library'}",
             ANSIBLE_ACTION_PLUGINS=f"{STAND_INS / 'action'}:{content_root() / 'plugins/action'}",
             TEST_ROOTS=str(self.worlds["app1"].root.parent),
         )
-        given = ["-i", str(self.estate.inventory.folder / "hosts.yml"), "-e", json.dumps({"ansible_become": False})]
-        command = [str(BIN / "ansible-playbook"), *given, str(PLAYBOOK), *words]
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
         run = self.estate.last_run()
         self.said = done.stdout + done.stderr + str(run["reason"])
         return run["status"], run["exit_code"]
@@ -53,9 +50,7 @@ class Fleet:
         return plan
 
     def approve(self) -> None:
-        words = ["approve", str(self.plan), "--as", OFFICER, "--key", str(self.keys[OFFICER])]
-        command = [str(BIN / "yunwei"), *words, "-i", str(self.estate.inventory.folder)]
-        subprocess.run(command, env=self.estate.environment(), capture_output=True, check=True)
+        self.estate.yunwei("approve", str(self.plan), "--as", OFFICER, "--key", str(self.keys[OFFICER]))
 
     def carry_out(self, plan: Path | None = None) -> tuple[str, int]:
         return self.play("-e", f"yunwei_plan={plan or self.plan}")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,13 +11,12 @@ from pathlib import Path
 import pytest
 
 from tests.approving import OFFICER, add_approvers
-from tests.estates import BIN, FIXTURES, Estate
+from tests.estates import FIXTURES, Estate
 from tests.inventories import MEDIATION
 from yunwei import gate, plans, session
 from yunwei.paths import content_root
 
 PLAYBOOK = content_root() / "playbooks" / "clean_logs.yml"
-HERE = ("-e", "ansible_become=false")
 MINE = ("-e", "yunwei_systems=mediation")
 ARCHIVE_AWAY = "app1: Archive the planned files: failed"
 RULES = {"app1": "/var/log/mediation", "db1": "/var/log/postgresql"}
@@ -34,9 +32,7 @@ class Ground:
     plan: Path
 
     def yunwei(self, *words: str, expect: int = 0) -> str:
-        command = [str(BIN / "yunwei"), *words, "-i", str(self.estate.inventory.folder)]
-        done = subprocess.run(command, env=self.estate.environment(), capture_output=True, text=True, check=False)
-        assert done.returncode == expect, f"exit {done.returncode}\n{done.stdout}\n{done.stderr}"
+        done = self.estate.yunwei(*words, expect=expect)
         return done.stdout + done.stderr
 
     def make_plan(self) -> None:
@@ -44,9 +40,7 @@ class Ground:
 
     def play(self, *words: str, playbook: Path = PLAYBOOK, may_end_well: bool = False) -> str:
         """Run a playbook, which must fail unless it `may_end_well`, and return what it printed."""
-        hosts = str(self.estate.inventory.folder / "hosts.yml")
-        command = [str(BIN / "ansible-playbook"), "-i", hosts, *HERE, str(playbook), *words]
-        done = subprocess.run(command, env=self.estate.environment(), capture_output=True, text=True, check=False)
+        done = self.estate.playbook(playbook, *words)
         assert done.returncode != 0 or may_end_well, done.stdout + done.stderr
         return done.stdout + done.stderr
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import Any, ClassVar
 import pytest
 
 from tests.approving import OFFICER, add_approvers
-from tests.estates import BIN, Estate
+from tests.estates import Estate
 from tests.inventories import ESTATE, LEGALSERVICE, MEDIATION
 from yunwei import plans
 from yunwei.paths import content_root
@@ -41,17 +40,16 @@ class Fleet:
     def play(self, hosts: dict[str, dict[str, Any]], *words: str, **variables: Any) -> tuple[str, int]:
         """Run the playbook; return how its record says that it ended."""
         (self.folder / "fleet.json").write_text(json.dumps({name: {} for name in ("app1", "db1", "legacy1")} | hosts))
-        inventory = str(self.estate.inventory.folder / "hosts.yml")
-        playbook = str(content_root() / "playbooks/restart_servers.yml")
-        given = json.dumps({"ansible_become": False, **variables})
-        environment = self.estate.environment(
+        done = self.estate.playbook(
+            content_root() / "playbooks/restart_servers.yml",
+            "-e",
+            json.dumps(variables),
+            *words,
             ANSIBLE_LIBRARY=str(STAND_INS / "library"),
             ANSIBLE_ACTION_PLUGINS=f"{STAND_INS / 'action'}:{content_root() / 'plugins/action'}",
             TEST_HOST_RESTART=str(content_root() / "plugins/action/host_restart.py"),
             TEST_FLEET=str(self.folder),
         )
-        command = [str(BIN / "ansible-playbook"), "-i", inventory, "-e", given, playbook, *words]
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
         run = self.estate.last_run()
         self.said = done.stdout + done.stderr + str(run["reason"])
         return run["status"], run["exit_code"]
@@ -128,9 +126,7 @@ class TestStoredPlan:
     def approved(self, fleet: Fleet, key: Path, *words: str) -> dict[str, str]:
         """Have the plan approved; return the variables that carry it out."""
         file = str(fleet.folder / "plan.json")
-        command = [str(BIN / "yunwei"), "approve", file, "--as", OFFICER, "--key", str(key), *words]
-        command += ["-i", str(fleet.estate.inventory.folder)]
-        subprocess.run(command, env=fleet.estate.environment(), capture_output=True, check=True)
+        fleet.estate.yunwei("approve", file, "--as", OFFICER, "--key", str(key), *words)
         return {"yunwei_plan": file}
 
     def test_only_what_was_approved_is_done_and_whole(self, fleet: Fleet, key: Path):

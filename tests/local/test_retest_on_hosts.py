@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 from pathlib import Path
 from typing import Any
 
-from tests.estates import BIN, Estate
+from tests.estates import Estate
 from tests.scan_reports import xccdf
 
 # What is in force here is looked up by the test itself, for it differs between machines.
@@ -16,10 +15,7 @@ FINDINGS = {"file_permissions_etc_passwd": "files-accounts", "accounts_maximum_a
 
 
 def yunwei(estate: Estate, *words: str, expect: int, **more: str) -> dict[str, Any]:
-    command = [str(BIN / "yunwei"), "scan", *words, "-i", str(estate.inventory.folder), "--json"]
-    done = subprocess.run(command, env=estate.environment(**more), capture_output=True, text=True, check=False)
-    assert done.returncode == expect, f"exit {done.returncode}\n{done.stdout}\n{done.stderr}"
-    return dict(json.loads(done.stdout))
+    return dict(json.loads(estate.yunwei("scan", *words, "--json", expect=expect, **more).stdout))
 
 
 def password_days() -> int:

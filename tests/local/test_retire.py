@@ -9,79 +9,25 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from yunwei_host import pull, retire
+from yunwei_host import retire
 from yunwei_host.acting import what_went_wrong
 from yunwei_host.clock import stamp
 from yunwei_host.faults import RefusedByPolicyError
 from yunwei_host.records import RecordStore
 from yunwei_host.restic import Repository
 
-from tests.pull_world import FAR_PASSWORD, TwoSites, die, killed, left_untouched
-from tests.stages import Stages
-
-DAY = 86400
+from tests.pull_world import FAR_PASSWORD, die, killed, left_untouched
+from tests.retire_world import DAY, run, statuses, synced, unit, whole
 
 
 @pytest.fixture(scope="module")
 def stages(tmp_path_factory):
-    """Three proven backups of a file set, the older ones made days ago; the second builds on the first."""
-    with pytest.MonkeyPatch.context() as patch:
-        made = TwoSites(tmp_path_factory.mktemp("retire"), patch)
-        made.only("files")
-        for number, age in enumerate((20, 10, 0)):
-            (made.tree / f"file{number}").write_bytes(os.urandom(1 << 20))
-            with patch.context() as then:
-                then.setattr(pull, "stamp", lambda seconds=None, age=age: stamp((seconds or time.time()) - age * DAY))
-                made.back_up(now=True)
-        made.sync()
-        kept = Stages(made)
-        kept.keep("synced")
-    return kept
+    return synced(tmp_path_factory.mktemp("retire"))
 
 
 @pytest.fixture
 def world(stages, monkeypatch):
     return stages.back_to("synced", monkeypatch)
-
-
-def unit(world, **more):
-    return {
-        "system": "mediation",
-        "site": "local",
-        "repository": world.work["repository"],
-        "records": world.work["records"],
-        "items": ["files:app"],
-        "keep": {"last": 1, "daily": 0, "weekly": 0, "monthly": 0, "yearly": 0},
-        "max_removals": 20,
-        "rejected_days": 30,
-        "alert_days": 30,
-        "permission": {"reference": "LAB-1", "expires": "2099-12-31"},
-        "legal_holds": [],
-        "tripwire_releases": [],
-        "needs_site": "miyun",
-        "release": None,
-        "timezone": "Asia/Shanghai",
-        "time": "2026-01-01T00:00:00Z",
-        **more,
-    }
-
-
-def run(world, check=False, permit=None, **more):
-    summary, changed = retire.retire(unit(world, **more), "backup1", permit or world.permit(), world.secrets, check)
-    return {**summary, "changed": changed}
-
-
-def statuses(summary):
-    return [line["status"] for line in summary["items"]]
-
-
-def whole(world):
-    """Assert that every record has its snapshots, nothing else is there, and everything reads."""
-    records = world.store.load()
-    needed = {name for one in records for name in (one["record_id"], one["payload"]["snapshot"], *one["parents"])}
-    assert {snap["id"] for snap in world.snapshots()} == needed
-    assert world.repository.check("all") == []
-    assert world.store.pending() == {}
 
 
 def test_removes_records_and_what_nothing_needs_any_more(world):
@@ -132,73 +78,6 @@ def test_unknown_snapshots_are_named_and_stay(world):
     summary = run(world)
     assert summary["quarantined"] == [{"snapshot": forged, "why": "no record names it"}]
     assert forged in {snap["id"] for snap in world.snapshots()}
-
-
-def stray(world, tags, moment="2001-01-01 00:00:00"):
-    """Store a snapshot that no record names; return its id."""
-    words = ["backup", "--json", "--stdin", "--time", moment, "--host", "mediation", "--stdin-filename", "/stray"]
-    words += [word for tag in tags for word in ("--tag", tag)]
-    child = world.repository.start(words, stdin=-1, stdout=-1, stderr=subprocess.DEVNULL)
-    said, _ = child.communicate(os.urandom(1000))
-    short = json.loads(said.splitlines()[-1])["snapshot_id"]
-    (found,) = [snap["id"] for snap in world.snapshots() if snap["id"].startswith(short)]
-    return found
-
-
-def days_later(world, monkeypatch, days):
-    monkeypatch.setattr(retire.time, "time", lambda now=time.time: now() + days * DAY)
-
-
-PAYLOAD = ["yunwei", "payload", "item:files:app", "run:r-dead"]
-
-
-def test_what_was_never_accepted_expires_alone_with_its_reason(world, monkeypatch):
-    rejected = stray(world, PAYLOAD)
-    first = run(world, keep={"last": 9})
-    assert (first["items"], [line["snapshot"] for line in first["quarantined"]]) == ([], [rejected])
-    seen = world.store.rejected()[rejected]
-    assert "run r-dead ended before its manifest was stored" in seen["why"]
-    days_later(world, monkeypatch, 29)
-    assert run(world, keep={"last": 9})["items"] == []
-    days_later(world, monkeypatch, 2)
-    with left_untouched(world.base / "mediation"):
-        plan = run(world, check=True, keep={"last": 9})
-    assert [(line["item"], line["status"]) for line in plan["items"]] == [(f"snapshot:{rejected[:12]}", "would remove")]
-    done = run(world, keep={"last": 9})
-    assert (statuses(done), done["quarantined"], done["changed"]) == (["removed"], [], True)
-    assert f"first seen {seen['first_seen']}" in done["items"][0]["reason"]
-    assert len(world.store.load()) == 3
-    whole(world)
-    kept = world.store.rejected()[rejected]
-    assert (kept["first_seen"], bool(kept["removed_at"])) == (seen["first_seen"], True)
-    assert run(world, keep={"last": 9})["changed"] is False
-
-
-def test_at_most_so_many_removals_a_run_count_what_was_never_accepted_too(world, monkeypatch):
-    for _ in range(3):
-        stray(world, PAYLOAD)
-    run(world, keep={"last": 9})
-    days_later(world, monkeypatch, 31)
-    assert statuses(run(world, max_removals=3)) == ["removed", "removed", "removed", "postponed", "postponed"]
-    assert statuses(run(world, max_removals=3)) == ["removed", "removed"]
-    assert len(world.store.load()) == 1
-    whole(world)
-
-
-def test_what_may_belong_to_a_lost_record_waits_for_a_person(world, monkeypatch):
-    lost = world.store.load()[0]
-    run(world, keep={"last": 9})
-    world.store.remove(lost["record_id"])
-    stray(world, PAYLOAD)
-    run(world, keep={"last": 9})
-    days_later(world, monkeypatch, 400)
-    found = run(world, keep={"last": 9})
-    assert statuses(found) == []
-    assert lost["record_id"] in {line["snapshot"] for line in found["quarantined"]}
-    for record in world.store.load():
-        world.store.remove(record["record_id"])
-    assert statuses(run(world)) == []
-    assert len(world.snapshots()) == 7
 
 
 @pytest.mark.parametrize("step", ["forget", "prune"])

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import importlib.util
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from tests.actions import call
 from yunwei import gate, permits
 from yunwei.errors import RefusedError
-from yunwei.paths import content_root
 from yunwei.recorder import Answer
 
 WORK = {"system": "mediation", "probe_account": "yunwei-probe", "hosts": {"app1": {}}}
@@ -20,21 +19,6 @@ PERMIT = {
     "expires": "2099-01-01T00:00:00Z",
     "work": {"mediation": permits.digest(WORK)},
 }
-
-
-def call(action: str, host: str, **args: Any) -> dict[str, Any]:
-    """Call an action plugin with nothing to reach a host by: what gets as far as that fails loudly."""
-    path = content_root() / f"plugins/action/{action}.py"
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    assert spec
-    assert spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    plugin = module.ActionModule.__new__(module.ActionModule)
-    plugin._task = SimpleNamespace(args=args, async_val=0, check_mode=False)
-    plugin._connection = SimpleNamespace(_shell=SimpleNamespace(tmpdir=None))
-    found: dict[str, Any] = plugin.run(task_vars={"inventory_hostname": host})
-    return found
 
 
 @pytest.mark.parametrize(
@@ -51,7 +35,9 @@ def test_a_change_is_kept_only_for_the_gates_permit_and_work(
     monkeypatch: pytest.MonkeyPatch, host: str, changed: dict[str, Any], said: str
 ):
     monkeypatch.setattr(gate, "require_session", lambda: SimpleNamespace(permits=[PERMIT], run_id="r-1"))
-    found = call("hardening_confirm", host, **{"permit": PERMIT, "work": WORK, "armed": {}, **changed})
+    found = call(
+        "hardening_confirm", {"inventory_hostname": host}, **{"permit": PERMIT, "work": WORK, "armed": {}, **changed}
+    )
     assert (found["failed"], found["yunwei"]["exit_code"]) == (True, 3)
     assert said in found["msg"]
 
@@ -88,6 +74,6 @@ def test_nothing_of_a_stored_plan_is_done_before_every_host_has_said_the_same(se
 def test_the_module_is_not_called_to_change_a_host_that_was_not_looked_at(monkeypatch: pytest.MonkeyPatch):
     opened = SimpleNamespace(permits=[PLANNED], run_id="r-1", recorder=SimpleNamespace(answers=[look("app1", "a")]))
     monkeypatch.setattr(gate, "require_session", lambda: opened)
-    found = call("hardening_apply", "app1", permit=PLANNED, work=WORK)
+    found = call("hardening_apply", {"inventory_hostname": "app1"}, permit=PLANNED, work=WORK)
     assert (found["failed"], found["yunwei"]["exit_code"]) == (True, 3)
     assert found["msg"].startswith("REFUSED: db1: not found as plan")

@@ -11,7 +11,7 @@ from tests.inventories import ESTATE, InventoryCopy
 from yunwei.cli import main
 from yunwei.errors import UsageError
 from yunwei.work import log_fetch_work
-from yunwei.work.shapes import LogFetchWork
+from yunwei.work.log_fetch import LogFetchWork
 
 GIVEN = {
     "site": "local",
@@ -26,9 +26,7 @@ WORDS = ["--path", "/var/log", "--from", "2026-03-01", "--to", "2026-03-31", "--
 
 @pytest.fixture
 def lab(tmp_path: Path) -> InventoryCopy:
-    copy = InventoryCopy(tmp_path)
-    copy.pin_everything()
-    return copy
+    return InventoryCopy(tmp_path).pin_everything()
 
 
 def _work(lab: InventoryCopy, **changes: Any) -> LogFetchWork:

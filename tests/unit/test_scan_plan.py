@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import json
 import stat
 from collections import Counter
@@ -39,7 +38,6 @@ from yunwei.policy.catalogue import read_catalogue
 from yunwei.scan import plan_document
 from yunwei.scan.findings import findings_of
 from yunwei.scan.plan import KINDS, Planner
-from yunwei.scan.store import Store
 from yunwei.scan.waivers import waive, waivers
 
 TODAY = date.today()
@@ -47,17 +45,9 @@ HOST = "me-db1"  # of one system, which policy hardens at level 2
 WINDOWS = "fl-report1"
 
 
-@pytest.fixture(scope="module")
-def loaded(tmp_path_factory: pytest.TempPathFactory) -> Importer:
-    return Importer(tmp_path_factory.mktemp("scans"))
-
-
 @pytest.fixture
-def importer(loaded: Importer, tmp_path: Path) -> Importer:
-    """A store of its own; the policy, which takes longest, is loaded once."""
-    own = copy.copy(loaded)
-    own.folder, own.store = tmp_path, Store(tmp_path / "scans")
-    return own
+def importer(tmp_path: Path) -> Importer:
+    return Importer(tmp_path)
 
 
 def planned(importer: Importer, content: Any, host: str | None = None, today: date = TODAY) -> dict[str, Any]:

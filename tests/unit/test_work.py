@@ -1,8 +1,5 @@
-"""Policy and options turned into the unit of work of each job."""
+"""Policy and options turned into the unit of work of each job; those of a restore are in `test_restore_work`."""
 
-import base64
-import hashlib
-import hmac
 import json
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,8 +12,7 @@ from yunwei import work
 from yunwei.errors import RefusedError, UsageError
 from yunwei.ledger import Head
 from yunwei.policy import Policy
-from yunwei.work import RestoreOptions, shapes
-from yunwei.work.pins import pinned_keys
+from yunwei.work import RestoreOptions, restore_shapes, shapes, source_shapes
 
 NOW = datetime(2026, 12, 1, 4, 0, tzinfo=UTC)  # noon in Shanghai
 HEAD = Head(7, "ab" * 32)
@@ -24,9 +20,7 @@ HEAD = Head(7, "ab" * 32)
 
 @pytest.fixture
 def lab(tmp_path: Path) -> InventoryCopy:
-    copy = InventoryCopy(tmp_path)
-    copy.pin_everything()
-    return copy
+    return InventoryCopy(tmp_path).pin_everything()
 
 
 @pytest.fixture
@@ -210,182 +204,6 @@ class TestSites:
         assert [(hold["record"], hold["until"]) for hold in found] == [("aaaaaaaa", None), ("bbbbbbbb", "2026-12-01")]
 
 
-class TestDrill:
-    def test_a_drill_reads_from_the_second_site_and_needs_nothing_local(self, policy: Policy) -> None:
-        found = work.drill_work(policy, "mediation", options(), NOW)
-        assert (found["mode"], found["site"], found["backup_server"], found["repository"]) == (
-            "drill",
-            "miyun",
-            None,
-            None,
-        )
-        assert found["remote"] is not None
-        assert (found["remote"]["user"], found["remote"]["secret"]) == ("miyun-read", "miyun-read")
-        assert found["target_hosts"] == ["scratch1"]
-        assert {item["target_host"] for item in found["items"]} == {"scratch1"}
-        assert found["work_dir"] == "/srv/restore/d-20261201"
-        assert found["targets"]["rto_seconds"] == 3600
-        assert found["application"] is not None
-        assert found["application"]["probe"]["expect"] == "ok"
-
-    def test_a_drill_stops_no_service_and_overwrites_nothing(self, policy: Policy) -> None:
-        found = work.drill_work(policy, "mediation", options(), NOW)
-        assert (found["services"], found["replace"]) == ([], [])
-
-    def test_no_source_may_be_within_reach(self, policy: Policy) -> None:
-        endpoints = work.drill_work(policy, "mediation", options(), NOW)["source_endpoints"]
-        assert [(one["host"], one["port"]) for one in endpoints] == [("app1", 22), ("db1", 22), ("db1", 5432)]
-        assert {one["address"] for one in endpoints} == {policy.hosts[host].address for host in ("app1", "db1")}
-
-    def test_the_local_site_without_a_read_account(self, lab: InventoryCopy) -> None:
-        lab.edit(ESTATE, "    read_user: yunwei-read\n", "")
-        found = work.drill_work(lab.load(), "mediation", options(site="local"), NOW)
-        assert (found["remote"], found["backup_server"]) == (None, "backup1")
-        assert found["repository"] == "/srv/backup/mediation/repo"
-
-    def test_the_local_site_with_a_read_account(self, policy: Policy) -> None:
-        remote = work.drill_work(policy, "mediation", options(site="local"), NOW)["remote"]
-        assert remote is not None
-        assert (remote["user"], remote["secret"], remote["repository_secret"]) == (
-            "yunwei-read",
-            "local-read",
-            "repository-local",
-        )
-
-    def test_what_the_ledger_knows_and_what_was_chosen(self, policy: Policy) -> None:
-        chosen = options(records={"database:mediation": "0123abcd"}, accepted=["f" * 64], keep_on_failure=True)
-        found = work.drill_work(policy, "mediation", chosen, NOW)
-        assert [item["record"] for item in found["items"]] == ["0123abcd", None]
-        assert (found["accepted"], found["keep_on_failure"]) == (["f" * 64], True)
-
-    @pytest.mark.parametrize(
-        ("host", "message"),
-        [("db1", "in group production"), ("backup1", "is no drill host"), ("scrach1", "Did you mean 'scratch1'")],
-    )
-    def test_only_drill_hosts(self, policy: Policy, host: str, message: str) -> None:
-        with pytest.raises((RefusedError, UsageError), match=message):
-            work.drill_work(policy, "mediation", options(hosts=[host]), NOW)
-
-    @pytest.mark.parametrize(
-        "wrong",
-        [
-            {"database": "mediation"},
-            {"files": "*", "into_dir": "/tmp"},
-            {"replace": ["files:app"]},
-            {"hosts": ["scratch1", "db1"]},
-            {"records": {"files:apps": "0123abcd"}},
-            {"records": {"files:app": "../0123"}},
-            {"records": {"files:app": "0123abcd\n"}},
-        ],
-        ids=str,
-    )
-    def test_options_that_a_drill_refuses(self, policy: Policy, wrong: dict[str, Any]) -> None:
-        with pytest.raises(UsageError):
-            work.drill_work(policy, "mediation", options(**wrong), NOW)
-
-    @pytest.mark.parametrize("name", ["", "a b", "../../etc", "d", "x" * 65, "d-20261201\n"])
-    def test_a_restore_id_is_safe_as_a_folder(self, policy: Policy, name: str) -> None:
-        with pytest.raises(UsageError, match="restore id"):
-            work.drill_work(policy, "mediation", RestoreOptions(restore_id=name), NOW)
-
-
-class TestRecover:
-    def test_in_place(self, policy: Policy) -> None:
-        found = work.recover_work(
-            policy, "mediation", options(hosts=["db1", "app1"], replace=["database:mediation"]), NOW
-        )
-        assert {item["item"]: item["target_host"] for item in found["items"]} == {
-            "database:mediation": "db1",
-            "files:app": "app1",
-        }
-        assert found["services"] == [{"host": "app1", "unit": "mediation-app.service", "order": 20}]
-        assert (found["replace"], found["source_endpoints"]) == (["database:mediation"], [])
-        assert found["target_groups"]["db1"] == ["all", "production", "sources"]
-
-    def test_one_database_in_place_stops_what_uses_it(self, policy: Policy) -> None:
-        found = work.recover_work(policy, "mediation", options(hosts=["db1"], database="mediation"), NOW)
-        assert [item["item"] for item in found["items"]] == ["database:mediation"]
-        assert [service["unit"] for service in found["services"]] == ["mediation-app.service"]
-
-    def test_a_stranger_receives_everything_and_the_living_system_goes_on(self, policy: Policy) -> None:
-        found = work.recover_work(policy, "mediation", options(hosts=["scratch1"]), NOW)
-        assert {item["target_host"] for item in found["items"]} == {"scratch1"}
-        assert found["services"] == []
-
-    def test_pairs_lead_to_new_hosts(self, policy: Policy) -> None:
-        found = work.recover_work(policy, "mediation", options(hosts=["db1=scratch1", "app1=backup1"]), NOW)
-        assert [item["target_host"] for item in found["items"]] == ["scratch1", "backup1"]
-        assert found["services"] == [{"host": "backup1", "unit": "mediation-app.service", "order": 20}]
-
-    @pytest.mark.parametrize(
-        "part",
-        [
-            {"database": "mediation", "table": "core.cases", "into_schema": "found"},
-            {"files": "/srv/*", "into_dir": "/srv/found"},
-        ],
-    )
-    def test_a_part_beside_the_living_stops_nothing(self, policy: Policy, part: dict[str, str]) -> None:
-        host = "app1" if "files" in part else "db1"
-        found = work.recover_work(policy, "mediation", options(hosts=[host], **part), NOW)
-        assert (found["services"], found["application"], len(found["items"])) == ([], None, 1)
-        assert {key: value for key, value in found["part"].items() if value is not None} == part
-
-    @pytest.mark.parametrize(
-        ("wrong", "message"),
-        [
-            ({"hosts": []}, "needs --to"),
-            ({"hosts": ["db1"]}, "files:app belongs on app1"),
-            ({"hosts": ["db1", "scratch1"]}, "which host does scratch1 stand for"),
-            ({"hosts": ["bd1=scratch1"]}, "Did you mean 'db1'"),
-            ({"hosts": ["db1=scratch9", "app1"]}, "no host 'scratch9'"),
-            ({"hosts": ["db1"], "database": "mediaton"}, "Did you mean 'mediation'"),
-            ({"hosts": ["db1"], "table": "a.b"}, "--table needs"),
-            ({"hosts": ["db1"], "database": "mediation", "table": "a.b"}, "--table needs"),
-            ({"hosts": ["db1"], "into_schema": "x"}, "goes with --table"),
-            ({"hosts": ["db1"], "files": "*"}, "go together"),
-            ({"hosts": ["db1"], "into_dir": "/x"}, "go together"),
-            ({"hosts": ["db1"], "database": "mediation", "files": "*", "into_dir": "/x"}, "not both"),
-        ],
-        ids=str,
-    )
-    def test_options_that_do_not_go_together(self, policy: Policy, wrong: dict[str, Any], message: str) -> None:
-        with pytest.raises(UsageError, match=message):
-            work.recover_work(policy, "mediation", options(**wrong), NOW)
-
-
-class TestPins:
-    def test_plain_hashed_and_revoked_lines(self, tmp_path: Path) -> None:
-        salt = b"0" * 20
-        digest = hmac.new(salt, b"[192.0.2.2]:2222", hashlib.sha1).digest()
-        hashed = f"|1|{base64.b64encode(salt).decode()}|{base64.b64encode(digest).decode()} ssh-rsa H"
-        lines = [
-            "# 192.0.2.1 ssh-rsa comment",
-            "host,192.0.2.1 ssh-ed25519 A",
-            "192.0.2.10 ssh-ed25519 other",
-            "192.0.2.* ssh-ed25519 pattern",
-            hashed,
-            "@revoked 192.0.2.1 ssh-rsa R",
-            "|1|broken|@@ ssh-rsa X",
-            "",
-        ]
-        file = tmp_path / "known_hosts"
-        file.write_text("\n".join(lines))
-        assert pinned_keys(file, [("192.0.2.1", 22), ("192.0.2.2", 2222)]) == [lines[1], hashed, lines[5]]
-
-    @pytest.mark.parametrize(
-        "line", ["192.0.2.* ssh-rsa A", "@revoked 192.0.2.1 ssh-rsa A", "[192.0.2.1]:23 ssh-rsa A", "192.0.2.1"]
-    )
-    def test_what_is_no_pin(self, tmp_path: Path, line: str) -> None:
-        file = tmp_path / "known_hosts"
-        file.write_text(line + "\n")
-        with pytest.raises(UsageError, match=r"pins no host key for 192\.0\.2\.1\."):
-            pinned_keys(file, [("192.0.2.1", 22)])
-
-    def test_a_missing_file(self, tmp_path: Path) -> None:
-        with pytest.raises(UsageError, match="pinned host keys"):
-            pinned_keys(tmp_path / "none", [("192.0.2.1", 22)])
-
-
 def keys_match(value: Any, shape: Any) -> None:
     """Assert that a mapping has exactly the keys of its TypedDict, with what is nested in it."""
     hints = get_type_hints(shape)
@@ -405,9 +223,9 @@ def test_every_work_is_json_and_has_the_shape_that_was_promised(policy: Policy) 
         (work.log_work(policy, "mediation", NOW), shapes.LogWork),
         (work.sync_work(policy, "mediation", HEAD, NOW), shapes.SyncWork),
         (work.retire_work(policy, "mediation", "local", NOW), shapes.RetireWork),
-        (work.drill_work(policy, "mediation", options(), NOW), shapes.RestoreWork),
-        (work.recover_work(policy, "mediation", recovery, NOW), shapes.RestoreWork),
-        (work.source_work(policy, "db1"), shapes.SourceWork),
+        (work.drill_work(policy, "mediation", options(), NOW), restore_shapes.RestoreWork),
+        (work.recover_work(policy, "mediation", recovery, NOW), restore_shapes.RestoreWork),
+        (work.source_work(policy, "db1"), source_shapes.SourceWork),
     ]
     for value, shape in works:
         assert json.loads(json.dumps(value)) == value
@@ -421,7 +239,3 @@ def test_an_unknown_system(policy: Policy, call: Any) -> None:
     extra = {work.back_up_work: [False], work.retire_work: ["local"], work.sync_work: [HEAD]}.get(call, [options()])
     with pytest.raises(UsageError, match="Did you mean 'legalservice'"):
         call(policy, "legalservic", *extra, NOW)
-
-
-def test_legalservice_has_no_application(policy: Policy) -> None:
-    assert work.drill_work(policy, "legalservice", options(), NOW)["application"] is None

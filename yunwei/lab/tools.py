@@ -18,7 +18,6 @@ PROGRAMS = {
     "ssh": "openssh-client",
     "setsid": "util-linux",
 }
-PACKAGES = sorted({*PROGRAMS.values(), "netavark"})
 
 
 def require() -> None:

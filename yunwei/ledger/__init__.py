@@ -25,18 +25,11 @@ __all__ = [
     "fingerprint",
     "load_heads",
     "load_public_keys",
-    "open_default",
     "record_verification",
     "to_pem",
     "utc_now",
     "verify_export",
 ]
-
-
-def open_default(inventory: Path | None = None) -> Ledger:
-    """Return the ledger of this controller; one ledger serves all inventories."""
-    del inventory
-    return Ledger.open()
 
 
 def find_run(run_id: str) -> dict[str, Any] | None:

@@ -72,11 +72,6 @@ class Ledger:
         """Record how a run ended: `status`, `exit_code`, `reason`, `hosts`, `tasks`, `artifacts` and so on."""
         return self.append("run-end", {**body, "run_id": run_id}, signer, run_id)
 
-    def sign_pending(self, signer: Signer) -> int:
-        """Sign the entries that were written while Vault was away, oldest first; return how many."""
-        with self._store.write() as transaction:
-            return rows.sign_waiting(transaction, signer)
-
     def close_interrupted(
         self, signer: Signer | None = None, alive: Callable[[dict[str, Any]], bool | None] = is_alive
     ) -> tuple[str, ...]:

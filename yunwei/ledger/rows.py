@@ -78,21 +78,20 @@ def add(transaction: Transaction, entry: Entry) -> None:
     transaction.execute("UPDATE ledger_head SET count = ?, hash = ?", (entry.seq, entry.hash))
 
 
-def sign_waiting(transaction: Transaction, signer: Signer) -> int:
-    """Sign the entries at the end that were written while Vault was away; return how many.
+def sign_waiting(transaction: Transaction, signer: Signer) -> None:
+    """Sign the entries at the end that were written while Vault was away, oldest first.
 
     What was declared signed when it was written is never signed again: a missing signature must stay visible. Signing
     stops where the chain does not hold.
     """
-    before, done = _last_signed(transaction), 0
+    before = _last_signed(transaction)
     statement = "SELECT * FROM ledger_entry WHERE seq > ? ORDER BY seq"
     for row in list(transaction.execute(statement, (before.count,))):
         entry = Entry(*row)
         if find_fault(entry, before) or entry.envelope["signed"]:
             break
         sign(transaction, entry, signer)
-        before, done = Head(entry.seq, entry.hash), done + 1
-    return done
+        before = Head(entry.seq, entry.hash)
 
 
 def sign(transaction: Transaction, entry: Entry, signer: Signer) -> None:

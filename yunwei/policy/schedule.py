@@ -50,11 +50,6 @@ class Schedule(Model):
             raise refuse(found, _DAYS[self.every], did_you_mean(self.day, WEEKDAYS) if self.every == "week" else None)
         return self
 
-    @property
-    def period_seconds(self) -> int:
-        """Return the longest time between two scheduled moments, changes of the clock left out."""
-        return PERIOD_SECONDS[self.every]
-
     def last_scheduled(self, now: datetime, zone: ZoneInfo) -> datetime:
         """Return the latest scheduled moment that is not later than `now`, in UTC."""
         return max(moment for moment in self._moments(now, zone) if moment <= now)

@@ -130,7 +130,7 @@ def _document(path: Path, report: ReportFile, draft: Draft, matches: Sequence[Ma
         *(plain(text) for text in draft.all_warnings()),
         *_total_warnings(about.declared, counts, len(draft.hosts)),
         *(f"{name}: not matched: {reason}" for name, reason in unmatched[:50]),
-        *_twice(draft, matches),
+        *_twice(matches),
     ]
     return {
         "id": identity,
@@ -161,7 +161,7 @@ def _total_warnings(declared: Mapping[str, int], counts: Mapping[str, int], host
     ]
 
 
-def _twice(draft: Draft, matches: Sequence[Match]) -> list[str]:
+def _twice(matches: Sequence[Match]) -> list[str]:
     names: dict[str, int] = {}
     for one in matches:
         if one.host is not None:

@@ -30,7 +30,7 @@ def match(found: Sequence[ScannedHost], hosts: Mapping[str, Host]) -> list[Match
     """
     by_address, by_name = _known(hosts)
     matches = [_one(host, by_address, by_name) for host in found]
-    return [_unless_shared(index, found, matches) for index in range(len(found))]
+    return [_unless_shared(index, matches) for index in range(len(matches))]
 
 
 def usable_address(word: str) -> str | None:
@@ -84,7 +84,7 @@ def _why_not(ours: Sequence[str], called: Sequence[str], *, has_address: bool) -
     return "no host of the inventory has its address or name"
 
 
-def _unless_shared(index: int, found: Sequence[ScannedHost], matches: Sequence[Match]) -> Match:
+def _unless_shared(index: int, matches: Sequence[Match]) -> Match:
     """Return the match, but none where two scanned hosts would be one host by their name alone."""
     own = matches[index]
     if own.reason != _BY_NAME:

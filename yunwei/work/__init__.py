@@ -1,4 +1,4 @@
-"""Policy, job and options turned into the unit of work of each system; shapes are in `yunwei.work.shapes`."""
+"""Policy, job and options turned into the unit of work of each system; shapes are in `shapes` and beside each."""
 
 from yunwei.work.back_up import back_up_work, prepare_work, source_work
 from yunwei.work.databases import inspect_databases_work, maintain_databases_work

@@ -11,19 +11,14 @@ from yunwei.policy import Item, Policy, System, no_driver
 from yunwei.policy.engines import ENGINES
 from yunwei.policy.inventory import Host
 from yunwei.work.pins import pinned_keys
-from yunwei.work.shapes import (
-    BackUpItemWork,
-    BackUpWork,
-    DueWork,
+from yunwei.work.shapes import BackUpItemWork, BackUpWork, DueWork, ReleaseWork, SourceHostWork, TripwireWork
+from yunwei.work.source_shapes import (
     PrepareWork,
-    ReleaseWork,
     SourceDatabaseWork,
     SourceFileSetWork,
-    SourceHostWork,
     SourceLogPlaceWork,
     SourceSystemWork,
     SourceWork,
-    TripwireWork,
 )
 from yunwei.work.times import utc
 

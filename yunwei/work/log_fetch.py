@@ -6,16 +6,36 @@ import re
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime, time, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 from yunwei.errors import UsageError
 from yunwei.policy import Policy
 from yunwei.work.restore import remote_of
-from yunwei.work.shapes import LogFetchWork, SiteName
+from yunwei.work.shapes import RemoteWork, SiteName
 from yunwei.work.times import utc
 
 _HOST = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 _OPTIONS = ("from", "host", "into", "path", "site", "to")
+
+
+class LogFetchWork(TypedDict):
+    """Module `log_fetch`, on the controller: archived log files that come back."""
+
+    system: str
+    site: SiteName
+    remote: RemoteWork
+    host: str
+    """Whose log files they were: archives of the item `logs:<host>`."""
+    path: str
+    """A glob over absolute paths on that host; a folder takes what is below it, too."""
+    since: str
+    """The first moment of a file's last change that is wanted."""
+    until: str
+    """The first moment that is not wanted any more."""
+    into: str
+    """Absolute path of the folder on the controller."""
+    accepted: list[str]
+    """SHA-256 of the manifests that the ledger knows as accepted; empty where it knows none at all."""
 
 
 def log_fetch_work(policy: Policy, system_id: str, options: Mapping[str, Any], accepted: Sequence[str]) -> LogFetchWork:

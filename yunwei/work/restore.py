@@ -14,15 +14,8 @@ from yunwei.policy.suggest import did_you_mean
 from yunwei.policy.system import Application
 from yunwei.work.back_up import local_records, local_repository
 from yunwei.work.pins import pinned_keys
-from yunwei.work.shapes import (
-    ApplicationWork,
-    EndpointWork,
-    RemoteWork,
-    RestoreItemWork,
-    RestoreWork,
-    ServiceWork,
-    SiteName,
-)
+from yunwei.work.restore_shapes import ApplicationWork, EndpointWork, RestoreItemWork, RestoreWork, ServiceWork
+from yunwei.work.shapes import RemoteWork, SiteName
 from yunwei.work.sites import miyun
 from yunwei.work.times import utc
 

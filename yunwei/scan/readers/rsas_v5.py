@@ -28,7 +28,7 @@ def read_archive(sources: Sequence[Source], draft: Draft) -> None:
             texts.update(_texts(page(source, encoding_of(source))))
     for source in pages:
         if not _is_index(source):
-            _host_page(page(source, encoding_of(source)), texts, draft, source.name)
+            _host_page(page(source, encoding_of(source)), texts, draft)
     if not draft.hosts:
         raise ReportRefusedError("no page of a host in it", sources[0].name)
 
@@ -36,14 +36,14 @@ def read_archive(sources: Sequence[Source], draft: Draft) -> None:
 def read_page(source: Source, draft: Draft, encoding: str | None = None) -> None:
     """Read the page of one host alone, without the texts of the index."""
     draft.about = About("rsas", "rsas-v5-html")
-    _host_page(page(source, encoding_of(source)), {}, draft, source.name)
+    _host_page(page(source, encoding_of(source)), {}, draft)
 
 
 def _is_index(source: Source) -> bool:
     return source.name.replace("\\", "/").rpartition("/")[2].rpartition("!")[2].lower().startswith("index.")
 
 
-def _host_page(tree: Element, texts: Texts, draft: Draft, place: str) -> None:
+def _host_page(tree: Element, texts: Texts, draft: Draft) -> None:
     tables = tree.xpath('//*[@id="portwithvulnlist"]')
     facts = _pairs(tree.xpath('//*[@id="summary"]'))
     address = facts.get("IP地址", "")
