@@ -17,6 +17,7 @@ from yunwei.lab import load
 SLOT = "demo"
 SYSTEM = "mediation"
 OUTPUT = Path("build") / "demo"
+DATA, REPORT = OUTPUT / "drill.json", OUTPUT / "drill.html"
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -25,6 +26,8 @@ def run(arguments: Sequence[str]) -> int:
         say("usage: ./demo  (no arguments; `.venv/bin/yunwei --help` for everything else)")
         return 2
     started = time.monotonic()
+    for former in (DATA, REPORT):
+        former.unlink(missing_ok=True)
     try:
         lab.up(SLOT, say)
         exit_code = _main_job()
@@ -53,8 +56,8 @@ def _main_job() -> int:
 def _say_end(exit_code: int, seconds: float) -> None:
     say("")
     say(f"{'the demo passed' if exit_code == 0 else f'the demo did not pass (exit {exit_code})'} in {seconds:.0f} s")
-    if (OUTPUT / "drill.html").is_file():
-        say(f"report: {(OUTPUT / 'drill.html').resolve()}")
+    if REPORT.is_file():
+        say(f"report: {REPORT.resolve()}")
     say("the lab is still running; remove it with: .venv/bin/yunwei lab down")
 
 
