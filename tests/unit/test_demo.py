@@ -45,3 +45,15 @@ def test_a_drill_that_failed_names_its_own_report(former, monkeypatch, capsys):
     monkeypatch.setattr(demo, "main", main)
     assert demo.run([]) == 1
     assert f"report: {demo.REPORT.resolve()}" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("user", "said"), [(None, " .venv/bin/yunwei lab down"), ("ops", " sudo .venv/bin/yunwei lab")]
+)
+def test_its_last_words_work_for_whoever_called_it(former, monkeypatch, capsys, user, said):
+    monkeypatch.setattr(demo, "main", lambda _words: 0)
+    monkeypatch.delenv("SUDO_USER", raising=False)
+    if user:
+        monkeypatch.setenv("SUDO_USER", user)
+    assert demo.run([]) == 0
+    assert f"remove it with:{said}" in capsys.readouterr().err

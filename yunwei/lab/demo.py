@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
@@ -58,7 +59,8 @@ def _say_end(exit_code: int, seconds: float) -> None:
     say(f"{'the demo passed' if exit_code == 0 else f'the demo did not pass (exit {exit_code})'} in {seconds:.0f} s")
     if REPORT.is_file():
         say(f"report: {REPORT.resolve()}")
-    say("the lab is still running; remove it with: .venv/bin/yunwei lab down")
+    sudo = "sudo " if "SUDO_USER" in os.environ else ""  # lab, secrets and ledger are root's
+    say(f"the lab is still running; remove it with: {sudo}.venv/bin/yunwei lab down")
 
 
 if __name__ == "__main__":
