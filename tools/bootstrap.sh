@@ -19,7 +19,8 @@ say() { printf '%s\n' "$*" >&2; }
 become_root() {
   if [ "$(id -u)" -eq 0 ]; then return; fi
   command -v sudo >/dev/null || { say "run this as root, or install sudo: the lab's hosts are rootful containers"; exit 2; }
-  exec sudo -E bash "$0" "$@"
+  # Root's own home: what is written from here on is root's, and must not lie in this user's.
+  exec sudo -E -H bash "$PWD/${0##*/}" "$@"
 }
 
 install_packages() {

@@ -139,7 +139,7 @@ def _document(request: Request, outcome: runner.Outcome) -> dict[str, Any]:
         "items": plans.item_rows(tasks),
         "failures": [vars(failure) for failure in outcome.failures],
         "results": [task for task in tasks if task.get("yunwei")],
-        "reason": record.get("reason") if record else _last_lines(outcome.output),
+        "reason": _reason(record, outcome),
         "evidence_id": record.get("id") if record else None,
         "verification": None,
     }
@@ -150,6 +150,15 @@ def _end(record: Mapping[str, Any] | None, outcome: runner.Outcome) -> tuple[str
     if record is None or record["exit_code"] is None or (record["exit_code"] == 0 and outcome.return_code != 0):
         return "failed", 1
     return str(record["status"]), int(record["exit_code"])
+
+
+def _reason(record: Mapping[str, Any] | None, outcome: runner.Outcome) -> str | None:
+    """Return the record's reason; where Ansible stopped by itself, its own last words say why."""
+    if record is None:
+        return _last_lines(outcome.output)
+    if record["status"] == "interrupted":
+        return f"{record['reason']}\n{_last_lines(outcome.output)}"
+    return record.get("reason")
 
 
 def _last_lines(output: str, count: int = 6) -> str:

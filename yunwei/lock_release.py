@@ -45,7 +45,7 @@ def release(inventory: Path, system: str, reason: str) -> dict[str, Any]:
         opened.close(Verdict("refused", error.exit_code, f"release of {system}, reason given {reason!r}: {error}"))
         raise
     opened.recorder.add("localhost", f"Release the lock of {system}", "changed", released)
-    return {**released, "run_id": opened.run_id, "warnings": opened.close()}
+    return {**released, "run_id": opened.run_id, "warnings": opened.close(Verdict("done", 0))}
 
 
 def _release(opened: Session, system: str, reason: str) -> dict[str, Any]:

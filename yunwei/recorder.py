@@ -11,6 +11,10 @@ from yunwei.ledger.chain import canonical
 
 # A module's summary is small; what a broken or hostile host sends may not be.
 LARGEST_SUMMARY = 1024 * 1024
+_NO_PERMIT = (
+    "no permit was issued, so no job acted on any host: the playbook's hosts and --limit have none in common, or its "
+    "gate was left out (--tags, --skip-tags, --start-at-task). Name hosts that the job is for and start it anew"
+)
 
 
 @dataclass(frozen=True)
@@ -79,8 +83,8 @@ class Recorder:
         self.forged.append(fault)
         return fault
 
-    def verdict(self) -> Verdict:
-        """Return how the run ended, judged by what was kept."""
+    def verdict(self, *, permitted: bool) -> Verdict:
+        """Return how the run ended, judged by what was kept; without a permit it did nothing, so it is not `done`."""
         if self.forged:
             return Verdict("failed", 1, "\n".join(self.forged))
         bad = _without_whole_loops([task for task in self.tasks if task["status"] in ("failed", "unreachable")])
@@ -95,7 +99,7 @@ class Recorder:
             return Verdict("could not judge", 4, _reason(bad))
         if bad or any(counts.get("failures") or counts.get("unreachable") for counts in self.hosts.values()):
             return Verdict("failed", 1, _reason(bad))
-        return Verdict("done", 0)
+        return Verdict("done", 0) if permitted else Verdict("refused", 2, _NO_PERMIT)
 
     def body(self) -> dict[str, Any]:
         """Return hosts, tasks and the artifacts that results named, for the run's end."""

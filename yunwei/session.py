@@ -105,11 +105,15 @@ class Session:
         except YunweiError:
             return
 
+    def verdict(self) -> Verdict:
+        """Return how the run ended, by its results and whether its gate permitted anything."""
+        return self.recorder.verdict(permitted=bool(self.permits))
+
     def close(self, verdict: Verdict | None = None) -> list[str]:
         """Record the end, sign it, give locks back, end the token; return what a person must be told.
 
         Args:
-            verdict: how it ended; by default what the recorder makes of the results.
+            verdict: how it ended; by default what its results and permits say.
 
         Raises:
             LedgerError: the end could not be recorded; locks and token are given back all the same.
@@ -117,7 +121,7 @@ class Session:
         _state.pop("current", None)
         warnings: list[str] = []
         try:
-            warnings += self._record_end(verdict or self.recorder.verdict())
+            warnings += self._record_end(verdict or self.verdict())
         finally:
             warnings += self.give_back()
         return warnings

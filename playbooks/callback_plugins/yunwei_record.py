@@ -100,9 +100,11 @@ class CallbackModule(CallbackBase):
         if found is None:
             return
         found.recorder.hosts = {host: stats.summarize(host) for host in sorted(stats.processed)}
-        self._close(None)
-        if found.recorder.forged:
-            sys.exit(1)
+        verdict = found.verdict()
+        self._close(verdict)
+        if verdict.exit_code and not (stats.failures or stats.dark):  # Ansible's own exit code knows of these alone
+            _display.display(f"{verdict.status.upper()}: {verdict.reason}", color=C.COLOR_ERROR)
+            sys.exit(verdict.exit_code)
 
     def _keep(self, result: Any, status: str, *, turn: bool = False) -> None:
         found = session.current()
@@ -128,7 +130,7 @@ class CallbackModule(CallbackBase):
         if found:
             found.keep_alive()
 
-    def _close(self, verdict: Verdict | None) -> None:
+    def _close(self, verdict: Verdict) -> None:
         found = session.current()
         if found is None or found.process != os.getpid():
             return
@@ -140,8 +142,10 @@ class CallbackModule(CallbackBase):
             sys.exit(error.exit_code)
 
     def _abandon(self) -> None:
+        found = session.current()
+        acted = "hosts may have gone on with their step" if found and found.permits else "no job acted on any host yet"
         with contextlib.suppress(SystemExit):
-            self._close(Verdict("interrupted", 1, "the run was interrupted; hosts may have gone on with their step"))
+            self._close(Verdict("interrupted", 1, f"the run was interrupted; {acted}"))
 
 
 def _intent(playbook: Any) -> session.Intent:

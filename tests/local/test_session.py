@@ -19,6 +19,7 @@ from tests.estates import BIN, FIXTURES, Estate
 from tests.inventories import ESTATE
 from tests.openbao import CANARY
 from yunwei import locks
+from yunwei.vault_policies import policy_name
 
 
 def _paths(entries: list[dict[str, Any]]) -> list[str]:
@@ -153,10 +154,24 @@ def _spoil_login(estate: Estate) -> Callable[[], None]:
     return lambda: estate.inventory.edit(ESTATE, path.name, "engineer.json")
 
 
+def _expire(estate: Estate) -> Callable[[], None]:
+    tokens = estate.bao.root.auth.token
+    token = tokens.create(policies=["default"], ttl="1h")["auth"]["client_token"]
+    tokens.revoke(token)
+    path = estate.bao.login_file("expired", {"method": "token", "token": token})
+    estate.inventory.edit(ESTATE, "engineer.json", path.name)
+    return lambda: estate.inventory.edit(ESTATE, path.name, "engineer.json")
+
+
 @pytest.mark.parametrize(
     ("damage", "message"),
-    [(_seal, "is sealed"), (_stop, "does not answer"), (_spoil_login, "refused the login")],
-    ids=["sealed", "unreachable", "login"],
+    [
+        (_seal, "is sealed"),
+        (_stop, "does not answer"),
+        (_spoil_login, "refused the login"),
+        (_expire, "is expired or revoked at Vault"),
+    ],
+    ids=["sealed", "unreachable", "login", "expired"],
 )
 def test_a_fault_of_vault_stops_everything_and_is_signed_later(estate: Estate, damage, message: str):
     repair = damage(estate)
@@ -174,6 +189,21 @@ def test_a_fault_of_vault_stops_everything_and_is_signed_later(estate: Estate, d
     estate.play()
     assert [row["signed"] for row in estate.ledger.list()] == ["later", "yes"]
     assert estate.ledger.verify().ok
+
+
+def test_a_token_that_ends_before_the_gate_has_its_locks_lets_nothing_act(estate: Estate):
+    rules = [policy_name("back-up", "mediation"), "default"]
+    # Four uses: whose it is, and the three that it takes to sign the run's beginning.
+    made = estate.bao.root.auth.token.create(policies=rules, ttl="1h", num_uses=4)
+    path = estate.bao.login_file("short", {"method": "token", "token": made["auth"]["client_token"]})
+    output = estate.play("-e", "yunwei_systems=mediation", expect=2, YUNWEI_LOGIN_FILE=str(path))
+    assert "REFUSED: the token of token:token-token is expired or revoked" in output
+    record = estate.last_run()
+    assert (record["status"], record["exit_code"], record["permits"], record["signed"]) == ("refused", 1, [], "no")
+    assert not estate.marker.exists()
+    assert locks.holder(estate.bao.client(), "mediation") is None
+    estate.play()
+    assert [row["signed"] for row in estate.ledger.list()] == ["later", "yes"]
 
 
 @pytest.mark.parametrize(

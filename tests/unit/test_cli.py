@@ -23,6 +23,8 @@ LAB = str(content_root() / "inventories" / "lab")
         (["verify", "list-backups", "-i", LAB], "no state on a host"),
         (["run", "back-up", "-i", "/nowhere"], "no such inventory"),
         (["drill", "-i", LAB, "--system", "nothing-like-it"], "nothing-like-it"),
+        (["recover", "-i", LAB, "--system", "mediation", "--to", "bd1"], "Did you mean 'db1'?"),
+        (["recover", "-i", LAB, "--system", "mediation", "--to", "app1", "db1=bd1"], "there is no host 'bd1'"),
     ],
 )
 def test_wrong_names_are_told_at_once(words, said, capsys):

@@ -17,7 +17,6 @@ def _recorder(*tasks: tuple[str, object]) -> Recorder:
 @pytest.mark.parametrize(
     ("tasks", "status", "exit_code"),
     [
-        ([], "done", 0),
         ([("ok", None), ("changed", {"system": "x"}), ("skipped", None), ("ignored", REFUSED)], "done", 0),
         ([("failed", None)], "failed", 1),
         ([("unreachable", None)], "failed", 1),
@@ -30,25 +29,36 @@ def _recorder(*tasks: tuple[str, object]) -> Recorder:
     ],
 )
 def test_a_run_is_as_good_as_its_worst_task(tasks, status: str, exit_code: int):
-    verdict = _recorder(*tasks).verdict()
+    verdict = _recorder(*tasks).verdict(permitted=True)
     assert (verdict.status, verdict.exit_code) == (status, exit_code)
+
+
+@pytest.mark.parametrize("tasks", [[], [("ok", None), ("skipped", None)], [("changed", {"system": "x"})]])
+def test_a_run_without_a_permit_is_never_done(tasks):
+    verdict = _recorder(*tasks).verdict(permitted=False)
+    assert (verdict.status, verdict.exit_code) == ("refused", 2)
+    assert "no job acted on any host" in str(verdict.reason)
+
+
+def test_a_refusal_of_the_gate_itself_keeps_its_own_words():
+    assert _recorder(("failed", REFUSED)).verdict(permitted=False) == Verdict("refused", 3, "locked by another")
 
 
 def test_a_loop_is_judged_by_its_turns():
     recorder = _recorder(("failed", REFUSED))
     recorder.add("backup1", "Act", "failed", loop=True)
-    assert recorder.verdict() == Verdict("refused", 3, "locked by another")
+    assert recorder.verdict(permitted=True) == Verdict("refused", 3, "locked by another")
     recorder.add("backup1", "Act again", "failed", loop=True)
-    assert recorder.verdict().status == "failed"
+    assert recorder.verdict(permitted=True).status == "failed"
 
 
 def test_a_host_that_failed_without_a_task_is_a_failure():
     recorder = Recorder(hosts={"backup1": {"ok": 1, "failures": 1}})
-    assert recorder.verdict().status == "failed"
+    assert recorder.verdict(permitted=True).status == "failed"
 
 
 def test_the_reason_names_host_task_and_the_modules_words():
-    verdict = _recorder(("failed", {"reason": "disk full"}), ("unreachable", None)).verdict()
+    verdict = _recorder(("failed", {"reason": "disk full"}), ("unreachable", None)).verdict(permitted=True)
     assert verdict.reason == "backup1: Act: failed: disk full\nbackup1: Act: unreachable"
 
 
@@ -56,7 +66,7 @@ def test_the_reason_names_host_task_and_the_modules_words():
 def test_a_host_that_fell_out_of_a_plan_is_why_it_was_refused_and_no_failure(host: str, status: str):
     recorder = _recorder(("failed", {"refused": "app1: out of reach", "exit_code": 3, "fallen_out": ["app1"]}))
     recorder.add(host, "Look", "unreachable")
-    assert recorder.verdict().status == status
+    assert recorder.verdict(permitted=True).status == status
 
 
 def test_artifacts_are_gathered_by_path_and_digest_alone():
@@ -89,7 +99,7 @@ def test_a_lock_number_that_the_gate_did_not_issue_fails_the_run(system, lock, p
     said = recorder.compare_lock("backup1", "Act", {"system": system, "lock": lock}, permits)
     assert said is not None
     assert said.startswith(f"backup1: Act: acted with lock {lock} of {system}; the gate issued ")
-    assert recorder.verdict() == Verdict("failed", 1, said)
+    assert recorder.verdict(permitted=True) == Verdict("failed", 1, said)
 
 
 @pytest.mark.parametrize("summary", [None, {}, {"lock": None}, {"lock": {"number": 7, "series": "aaaa"}}])
@@ -97,4 +107,4 @@ def test_the_number_that_the_gate_issued_is_no_fault(summary):
     recorder = _recorder(("ok", None))
     given = {"system": "mediation", **summary} if summary else summary
     assert recorder.compare_lock("backup1", "Act", given, [PERMIT]) is None
-    assert recorder.verdict() == Verdict("done", 0)
+    assert recorder.verdict(permitted=True) == Verdict("done", 0)

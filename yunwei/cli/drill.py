@@ -58,6 +58,9 @@ def recover(options: argparse.Namespace) -> int:
     }
     if options.into and not (options.table or options.files):
         raise UsageError("--into goes with --table (a schema) or --files (a folder)")
+    known = policy.load(options.inventory)
+    for host in options.to:
+        known.host(host.rpartition("=")[2])
     runner.raise_on_termination()
     request = launch.Request(find_job("recover-system"), options.inventory, [options.system], variables=variables)
     result = launch.launch(request, show.progress)

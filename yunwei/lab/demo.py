@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
@@ -17,6 +18,7 @@ from yunwei.lab import load
 SLOT = "demo"
 SYSTEM = "mediation"
 OUTPUT = Path("build") / "demo"
+DATA, REPORT = OUTPUT / "drill.json", OUTPUT / "drill.html"
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -25,6 +27,8 @@ def run(arguments: Sequence[str]) -> int:
         say("usage: ./demo  (no arguments; `.venv/bin/yunwei --help` for everything else)")
         return 2
     started = time.monotonic()
+    for former in (DATA, REPORT):
+        former.unlink(missing_ok=True)
     try:
         lab.up(SLOT, say)
         exit_code = _main_job()
@@ -53,9 +57,10 @@ def _main_job() -> int:
 def _say_end(exit_code: int, seconds: float) -> None:
     say("")
     say(f"{'the demo passed' if exit_code == 0 else f'the demo did not pass (exit {exit_code})'} in {seconds:.0f} s")
-    if (OUTPUT / "drill.html").is_file():
-        say(f"report: {(OUTPUT / 'drill.html').resolve()}")
-    say("the lab is still running; remove it with: .venv/bin/yunwei lab down")
+    if REPORT.is_file():
+        say(f"report: {REPORT.resolve()}")
+    sudo = "sudo " if "SUDO_USER" in os.environ else ""  # lab, secrets and ledger are root's
+    say(f"the lab is still running; remove it with: {sudo}.venv/bin/yunwei lab down")
 
 
 if __name__ == "__main__":
