@@ -111,6 +111,8 @@ class RestoreWork(TypedDict):
     application: ApplicationWork | None
     services: list[ServiceWork]
     """In start order (ascending); stop in reverse. Always empty in a drill."""
+    left_alone: list[ServiceWork]
+    """Services of the system that a recovery onto other hosts does not start; always empty in a drill."""
     replace: list[str]
     """What may be overwritten, by item id (`database:mediation`) or absolute path; always empty in a drill."""
     accepted: list[str] | None
