@@ -41,6 +41,7 @@ class RestoreOptions:
     replace: Sequence[str] = ()
     keep_on_failure: bool = False
     accepted: Sequence[str] | None = None
+    verified: Sequence[str] = ()
 
 
 def drill_work(policy: Policy, system_id: str, options: RestoreOptions, now: datetime) -> RestoreWork:
@@ -162,6 +163,7 @@ def _work(
         "left_alone": [],
         "replace": [],
         "accepted": None if options.accepted is None else list(options.accepted),
+        "verified": list(options.verified),
         "source_endpoints": [],
         "work_dir": f"{estate.drill.work_dir}/{options.restore_id}",
         "reserve_bytes": estate.drill.reserve_bytes,

@@ -117,6 +117,8 @@ class RestoreWork(TypedDict):
     """What may be overwritten, by item id (`database:mediation`) or absolute path; always empty in a drill."""
     accepted: list[str] | None
     """SHA-256 of every manifest that the ledger knows as accepted; None when the ledger could not be asked."""
+    verified: list[str]
+    """Ids of the records whose copy at the site the ledger knows as verified."""
     source_endpoints: list[EndpointWork]
     """Must NOT be reachable from the target; always empty for recover."""
     work_dir: str
