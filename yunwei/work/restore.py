@@ -10,8 +10,9 @@ from pathlib import Path
 
 from yunwei.errors import RefusedError, UsageError
 from yunwei.policy import Item, Policy, System, no_driver
+from yunwei.policy.engines import ENGINES
 from yunwei.policy.suggest import did_you_mean
-from yunwei.policy.system import Application
+from yunwei.policy.system import Application, Service
 from yunwei.work.back_up import local_records, local_repository
 from yunwei.work.pins import pinned_keys
 from yunwei.work.restore_shapes import ApplicationWork, EndpointWork, RestoreItemWork, RestoreWork, ServiceWork
@@ -118,10 +119,17 @@ def _services(
     for service in system.services_in_start_order():
         if in_place or (service.host in targets and not alone):
             host = targets.get(service.host, service.host)
-            ours.append({"host": host, "unit": service.unit, "order": service.order})
+            ours.append({**_service(system, service), "host": host})
         else:
-            others.append({"host": service.host, "unit": service.unit, "order": service.order})
+            others.append(_service(system, service))
     return ours, others
+
+
+def _service(system: System, service: Service) -> ServiceWork:
+    """Return a service; the server of a database that is restored by SQL is never stopped for it."""
+    units = [ENGINES[one.engine].unit for one in system.databases if one.host == service.host]
+    stops = not any(unit and service.unit.startswith(unit) for unit in units)
+    return {"host": service.host, "unit": service.unit, "order": service.order, "stops": stops}
 
 
 def _work(

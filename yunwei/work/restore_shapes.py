@@ -35,6 +35,8 @@ class ServiceWork(TypedDict):
     host: str
     unit: str
     order: int
+    stops: bool
+    """False for the server of a database: a restore by SQL needs it, so it is only started."""
 
 
 class TargetsWork(TypedDict):
