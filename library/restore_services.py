@@ -47,9 +47,8 @@ def main():
     module = AnsibleModule(argument_spec=glue.arguments(**further), supports_check_mode=True)
     unit, state = module.params["unit"], module.params["state"]
 
-    def action(_work, report, _folder):
-        report.facts.update(unit=unit, state=state)
-        return services.set_state(unit, state, module.check_mode)
+    def action(work, report, _folder):
+        return services.run(work, unit, state, report, module.check_mode)
 
     glue.act(module, action)
 

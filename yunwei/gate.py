@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -240,29 +240,46 @@ def _restore_options(request: Request, session: Session, system: str) -> work.Re
     given = {name: value for name, value in request.options.items() if value not in (None, "")}
     if "accepted" not in given:
         given["accepted"] = accepted_manifests(session, system)
+    given["verified"] = verified_copies(session, system, request.site)
     return work.RestoreOptions(**{"restore_id": session.run_id, "site": request.site, **given})
 
 
 def accepted_manifests(session: Session, system: str) -> list[str]:
     """Return the SHA-256 of every manifest that this controller's ledger knows as accepted for a system."""
+    found = {item.get("manifest_sha256") for _, item in _lines_told(session, system) if _is_accepted(item)}
+    return sorted(digest for digest in found if digest)
+
+
+def verified_copies(session: Session, system: str, site: str) -> list[str]:
+    """Return the record ids of the copies at a site that this controller's ledger knows as verified.
+
+    A local one was read back before it was accepted; another site's was named by that site's signed receipt.
+    """
     found = set()
+    for summary, line in _lines_told(session, system):
+        if _is_accepted(line) if site == "local" else summary.get("site") == site and line.get("verified_at"):
+            found.add(line.get("record"))
+    return sorted(record for record in found if record)
+
+
+def _lines_told(session: Session, system: str) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
+    """Yield every summary of a system that is in the ledger, with each of its lines about an item."""
     for entry in session.ledger.entries():
         if entry.kind != "run-end" or entry.body.get("check"):
             continue
         for task in entry.body.get("tasks", []):
             summary = task.get("yunwei")
             if isinstance(summary, dict) and summary.get("system") == system:
-                found |= {item.get("manifest_sha256") for item in summary.get("items", []) if _is_accepted(item)}
-    return sorted(digest for digest in found if digest)
+                yield from ((summary, line) for line in summary.get("items", []) if isinstance(line, dict))
 
 
-def _is_accepted(item: Any) -> bool:
+def _is_accepted(item: Mapping[str, Any]) -> bool:
     """Tell whether a line of a backup's result names an accepted manifest.
 
     A backup that is not due names the one that makes it so: the run that made that one may have lost its controller
     before it could say so.
     """
-    return isinstance(item, dict) and item.get("status") in ("accepted", "accepted, suspicious", "not due")
+    return item.get("status") in ("accepted", "accepted, suspicious", "not due")
 
 
 def _reading_work(request: Request, policy: Policy, system_id: str, now: datetime) -> dict[str, Any]:

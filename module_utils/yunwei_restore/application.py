@@ -9,7 +9,7 @@ import stat
 import time
 
 from . import commands
-from .errors import BadBackupError
+from .errors import BadBackupError, NotJudgedError
 from .server import Server
 
 try:
@@ -25,12 +25,15 @@ _SHOWN = 300
 def run(unit, host, report, work):
     """Start the application in a drill, ask it whether it is ready and stop the clock; returns whether it was started.
 
-    A system without an application is ready when it is verified. In a recovery its services were started before.
+    A system without an application is ready when it is verified. In a recovery its services were started before; onto
+    other hosts it is not called recovered before something was started there and has answered.
     """
     settings = unit["application"]
     drill = unit["mode"] == "drill"
     with report.phases.run("ready"):
         if settings is None or not (drill or unit["services"]):
+            for error in left_undone(unit):
+                report.blame(error)
             report.facts.update(probe=None, ready_at=round(time.time(), 3))
             return False
         child = start(work, settings, _server(work, settings)) if drill else None
@@ -41,6 +44,37 @@ def run(unit, host, report, work):
         cause = "%s does not answer %r but %r%s" % (found["url"], settings["probe"]["expect"], found["answer"], said)
         raise BadBackupError("application", cause, "look at its log; is everything that it needs in the backup?")
     return drill
+
+
+def left_undone(unit):
+    """Return a NotJudgedError for each thing that a person must do where a recovery went to other hosts unasked.
+
+    In place nobody is told: what ran there before goes on, or was started again.
+    """
+    beside = unit["part"]["table"] or unit["part"]["files"]
+    moved = [item for item in unit["items"] if item["target_host"] != item["source_host"]]
+    if unit["mode"] == "drill" or beside or not moved:
+        return []
+    found = [
+        NotJudgedError(
+            "%(unit)s on %(host)s" % service,
+            "the service was not started: this recovery brings nothing to it",
+            "lead it to the new host, then start it",
+        )
+        for service in unit["left_alone"]
+    ]
+    if not unit["services"] and not found:
+        found.append(NotJudgedError(unit["system"], "nothing was started: policy names no services", "start it"))
+    return found + [not_asked(unit)]
+
+
+def not_asked(unit):
+    """Return the NotJudgedError that says that the application was not asked whether it answers."""
+    settings = unit["application"]
+    if settings is None:
+        return NotJudgedError("application", "it was not asked whether it answers: policy names none", "try it out")
+    cause = "its health probe %s was not asked" % settings["probe"]["url"]
+    return NotJudgedError("application", cause, "ask it once the services run")
 
 
 def start(work, application, server):

@@ -81,7 +81,8 @@ def make_missing_roles(dump, target):
 def set_aside(dump, target, replace):
     """Rename an existing database out of the way as the safety copy; returns its new name or None.
 
-    Raises RefusedError when `replace` (list of item ids) does not name it.
+    Raises RefusedError when `replace` (list of item ids) does not name it, NotJudgedError when it cannot be renamed:
+    then it takes sessions as before.
     """
     if not target.exists(dump.name):
         return None
@@ -89,11 +90,13 @@ def set_aside(dump, target, replace):
         raise RefusedError(dump.item, "the database is already there; nothing is overwritten", "name it in --replace")
     safe = "%s_before_%s" % (dump.name[:40], time.strftime("%Y%m%dT%H%M%SZ", time.gmtime()))
     names = {"old": sql.quote_name(dump.name), "new": sql.quote_name(safe), "name": sql.quote_text(dump.name)}
+    was_open = target.takes_sessions(dump.name)
     try:
         for statement in _RENAME:
             target.script(statement % names)
     except CommandError as error:
-        raise NotJudgedError(dump.item, "the living database cannot be set aside: %s" % error, "end its sessions")
+        cause = "the living database cannot be set aside: %s%s" % (error, _reopen(target, (dump.name, safe), was_open))
+        raise NotJudgedError(dump.item, cause, "end its sessions and prepared transactions, then start again")
     return safe
 
 
@@ -109,6 +112,16 @@ _RENAME = (
     "ALTER DATABASE %(old)s RENAME TO %(new)s;",
     "ALTER DATABASE %(new)s ALLOW_CONNECTIONS true;",
 )
+
+
+def _reopen(target, names, was_open):
+    """Let the database of whichever name take sessions again; returns what is to be said when that fails, too."""
+    try:
+        for name in [name for name in names if was_open and target.exists(name)]:
+            target.script("ALTER DATABASE %s ALLOW_CONNECTIONS true;" % sql.quote_name(name))
+    except CommandError as error:
+        return "; it refuses all sessions now: ALTER DATABASE ... ALLOW_CONNECTIONS true failed (%s)" % error
+    return ""
 
 
 def _targets(unit, dumps, report, work):

@@ -133,7 +133,7 @@ class Locator:
             "run": snapshot["run"],
             "time": snapshot["time"],
             "snapshot_at": moment(record),
-            "newest": self._newest(item) or moment(record),
+            "newest": self._newer_verified(item, snapshot) or moment(record),
             "manifest": path,
             "manifest_sha256": brought[0],
             "manifest_bytes": brought[1],
@@ -141,12 +141,21 @@ class Locator:
             "needed_bytes": int(sum(payload["bytes"] or 0 for payload in payloads) + content),
         }
 
-    def _newest(self, item):
-        """Return when the newest backup at the site was made, where another one was asked for; else None."""
-        if not item["record"]:
-            return None
-        times = [one["time"] for one in self._found[item["item"]]["manifests"] if one["time"] <= self._now]
-        return clock.stamp(max(times)) if times else None
+    def _newer_verified(self, item, chosen):
+        """Return of when the newest verified copy at the site is, where an older one was asked for; else None.
+
+        What is restored is verified by that. Another copy counts only if the ledger knows it as verified.
+        """
+        manifests = self._found[item["item"]]["manifests"] if item["record"] else []
+        for snapshot in manifests:
+            if snapshot["id"] not in self._unit["verified"] or not chosen["time"] < snapshot["time"] <= self._now:
+                continue
+            path = self._work.part("fetch", "%s.newest" % item["slug"])
+            _remove(path)
+            digest, _size = _dump(self._reader, snapshot["site_id"], "/%s.manifest" % item["slug"], path, item["item"])
+            if digest in (self._unit["accepted"] or []):
+                return moment(Manifest(path, item["item"]).record)
+        return None
 
 
 def fetch(reader, plan, work):

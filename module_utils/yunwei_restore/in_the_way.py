@@ -19,7 +19,7 @@ def problems(unit, host):
         return _folder(part["into_dir"])
     for item in here:
         if item["kind"] == "files":
-            found += [_taken(item, path) for path in item["paths"] if _is_taken(unit, item, path)]
+            found += [problem for path in item["paths"] for problem in _path(unit, item, path)]
         elif scan.clusters() or scan.database_servers():
             found += _database(unit, item)
     return found
@@ -72,8 +72,12 @@ def _folder(path):
     return [RefusedError(path, "it is already there and not an empty folder; nothing is overwritten", "use another")]
 
 
-def _is_taken(unit, item, path):
-    return os.path.lexists(path) and not _is_empty_folder(path) and not _may_replace(unit, item, path)
+def _path(unit, item, path):
+    if not os.path.lexists(path) or _is_empty_folder(path):
+        return []
+    if not _may_replace(unit, item, path):
+        return [_taken(item, path)]
+    return [_mounted(item, path, place) for place in scan.mounts_moved_with(path.rstrip("/"))]
 
 
 def _may_replace(unit, item, path):
@@ -82,6 +86,12 @@ def _may_replace(unit, item, path):
 
 def _is_empty_folder(path):
     return os.path.isdir(path) and not os.path.islink(path) and not os.listdir(path)
+
+
+def _mounted(item, path, place):
+    cause = "%s cannot be renamed as the safety copy: a file system is mounted at %s" % (path, place)
+    step = "mount that elsewhere, where it is the safety copy, and an empty one here; or put the files beside: --files"
+    return RefusedError(item["item"], cause, step)
 
 
 def _taken(item, path):

@@ -162,12 +162,18 @@ def _read(path):
 
 def mounts_below(path):
     """Return the mount points below `path`; removing must not walk into another file system."""
-    found = []
-    for line in _read("/proc/self/mounts").decode("utf-8", "replace").splitlines():
-        place = line.split()[1].replace("\\040", " ")
-        if place.startswith(path + "/"):
-            found.append(place)
-    return found
+    return [place for place in _mount_points() if place.startswith(path + "/")]
+
+
+def mounts_moved_with(path):
+    """Return the mount points at and below `path`: in the way of renaming it, or taken along. A link is no mount."""
+    path = os.path.join(os.path.realpath(os.path.dirname(path)), os.path.basename(path))
+    return [place for place in _mount_points() if place == path or place.startswith(path + "/")]
+
+
+def _mount_points():
+    lines = _read("/proc/self/mounts").decode("utf-8", "replace").splitlines()
+    return [line.split()[1].replace("\\040", " ") for line in lines]
 
 
 def kill(found):

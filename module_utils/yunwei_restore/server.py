@@ -95,6 +95,11 @@ class Server:
         query = "SELECT 1 AS one FROM pg_catalog.pg_database WHERE datname =%s" % sql.quote_text(database)  # noqa: S608
         return bool(self.rows(query))
 
+    def takes_sessions(self, database):
+        """Return whether a database that exists may be connected to."""
+        query = "SELECT datallowconn FROM pg_catalog.pg_database WHERE datname =%s" % sql.quote_text(database)  # noqa: S608
+        return self.rows(query)[0]["datallowconn"]
+
 
 def connection(database):
     """Return `database` as a connection string, so that no name is taken for one."""

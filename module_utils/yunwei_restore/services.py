@@ -7,10 +7,25 @@ __metaclass__ = type
 import os
 import re
 
-from . import commands
+from . import application, commands
 from .errors import NotJudgedError
 
 _UNIT = re.compile(r"\A[A-Za-z0-9][A-Za-z0-9:_.@-]{0,200}\Z")
+
+
+def run(work, service, wanted, report, check=False):
+    """Bring `service` to `wanted` and return whether that changed anything; `work` is the unit of work.
+
+    Where one does not start, the application is not asked any more, and that is said.
+    """
+    report.facts.update(unit=service, state=wanted)
+    try:
+        return set_state(service, wanted, check)
+    except NotJudgedError as error:
+        report.blame(error)
+    if wanted == "started":
+        report.blame(application.not_asked(work))
+    return True
 
 
 def set_state(unit, wanted, check=False):
@@ -48,7 +63,8 @@ def _call(unit, verb):
         else:
             commands.run(["service", _name(unit), verb])
     except commands.CommandError as error:
-        raise NotJudgedError(unit, "cannot %s the service: %s" % (verb, error), "look at its journal")
+        step = "look at its journal; a new host needs its unit installed first, which no backup brings"
+        raise NotJudgedError(unit, "cannot %s the service: %s" % (verb, error), step)
 
 
 def _name(unit):

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
 import pytest
 
 from tests.lab.conftest import Lab
@@ -10,6 +14,21 @@ from tests.lab.forgery import inside
 pytestmark = pytest.mark.lab
 
 SYSTEM = "legalservice"
+# Two services and a probe for that system, whose policy has none; each says in a file when it starts and stops.
+SERVED = {
+    "services: []": "services: [{host: legacy1, unit: lab-web.service, order: 20}, "
+    "{host: db1, unit: lab-store.service, order: 10}]",
+    "application: null": "application: {file_set: portal, command: [python3], "
+    'probe: {url: "http://127.0.0.1:8098/", expect: Directory listing}}',
+}
+SAID = "\n".join(
+    f"{moment}=/bin/sh -c 'echo {verb} %n >> /run/lab-said'"
+    for moment, verb in {"ExecStartPre": "started", "ExecStopPost": "stopped"}.items()
+)
+UNITS = {
+    "lab-store": "Type=oneshot\nRemainAfterExit=yes\nExecStart=/bin/true",
+    "lab-web": "ExecStart=/usr/bin/python3 -m http.server 8098 --bind 127.0.0.1 --directory /srv/portal",
+}
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -54,6 +73,48 @@ def test_a_dropped_database_comes_back_with_its_rows_roles_and_settings(lab):
     assert psql(lab, SYSTEM, 'SELECT count(*) FROM "Law Firm".firm;') == rows
     assert found["tables"]["equal"] == found["tables"]["expected"] > 0
     assert found["objects"]["different"] == found["sequences"]["different"] == found["indexes"]["different"] == 0
+    assert databases(lab) == [SYSTEM]
+
+
+@pytest.fixture
+def new_host(lab: Lab) -> Iterator[None]:
+    """An empty host on which somebody installed the units of the system, and started them."""
+    for name, text in UNITS.items():
+        unit = f"/etc/systemd/system/{name}.service"
+        lab.podman("scratch1", "tee", unit, stdin=f"[Service]\n{text}\n{SAID}\n")
+    try:
+        lab.podman("scratch1", "systemctl", "start", *UNITS)
+        lab.podman("scratch1", "rm", "/run/lab-said")
+        yield
+    finally:
+        names = " ".join(UNITS)
+        remove = f"systemctl stop {names}; cd /etc/systemd/system && rm -f lab-*.service && systemctl daemon-reload"
+        remove += "; pg_dropcluster --stop 15 main; rm -rf /srv/portal /run/lab-said"
+        lab.podman("scratch1", "sh", "-c", remove)
+
+
+def test_a_system_comes_back_on_one_new_host_where_its_services_start_and_answer(lab, new_host, tmp_path: Path):
+    """The cluster is made there, the services go down and up in policy's order, the living hosts are left alone."""
+    lab.json("run", "sync-to-miyun", "--system", SYSTEM)
+    inventory = tmp_path / "served"
+    shutil.copytree(lab.inventory, inventory)
+    policy = inventory / "policy" / "systems" / f"{SYSTEM}.yml"
+    text = policy.read_text(encoding="utf-8")
+    for old, new in SERVED.items():
+        assert old in text
+        text = text.replace(old, new)
+    policy.write_text(text, encoding="utf-8")
+    words = ("--system", SYSTEM, "--site", "miyun", "--to", "scratch1", "-i", str(inventory))
+    found = facts(lab.json("recover", *words))
+    for kind in ("tables", "files", "objects", "sequences", "indexes"):
+        assert found[kind]["equal"] == found[kind]["expected"] > 0, kind
+    assert found["probe"]["ok"]
+    said = lab.podman("scratch1", "cat", "/run/lab-said").stdout.splitlines()
+    assert said == [f"{verb} {name}.service" for verb, name in (
+        ("stopped", "lab-web"), ("stopped", "lab-store"), ("started", "lab-store"), ("started", "lab-web"),
+    )]  # fmt: skip
+    assert lab.podman("scratch1", "pg_lsclusters", "-h").stdout.split()[:4] == ["15", "main", "5432", "online"]
+    assert lab.podman("scratch1", "ls", "-A", "/srv/restore").stdout == ""
     assert databases(lab) == [SYSTEM]
 
 

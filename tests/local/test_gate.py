@@ -139,8 +139,27 @@ def test_a_drill_knows_the_manifests_that_the_ledger_saw_accepted(opened: sessio
         opened.ledger.finish(run_id, {"status": "done", "check": check, "tasks": [task]})
     work = _open(opened, "drill", systems=["mediation"])["work"]["mediation"]
     assert work["accepted"] == ["a" * 64, "c" * 64]
+    assert work["verified"] == []
     assert (work["mode"], work["site"], work["restore_id"]) == ("drill", "miyun", "r-1234")
     assert opened.permits[0]["job"] == "drill-restore"
+
+
+@pytest.mark.parametrize(("site", "verified"), [("local", "ac"), ("miyun", "a")])
+def test_a_restore_knows_the_copies_at_its_site_that_the_ledger_saw_verified(
+    opened: session.Session, site: str, verified: str
+):
+    pulled = [
+        {"status": state, "record": name * 64}
+        for name, state in {"a": "accepted", "b": "failed", "c": "not due"}.items()
+    ]
+    copied = [{"status": "copied", "record": "a" * 64, "verified_at": "2026-01-01T00:00:00Z"}]
+    copied += [{"status": "copied", "record": "c" * 64, "verified_at": None}]
+    summaries = [{"items": pulled}, {"items": copied, "site": "miyun"}, {"items": copied, "site": "elsewhere"}]
+    tasks = [{"host": "backup1", "status": "ok", "yunwei": {"system": "mediation", **one}} for one in summaries]
+    opened.ledger.begin({"run_id": "r-good", "process": describe_self()})
+    opened.ledger.finish("r-good", {"status": "done", "check": False, "tasks": tasks})
+    work = _open(opened, "drill", systems=["mediation"], options={"site": site})["work"]["mediation"]
+    assert work["verified"] == [name * 64 for name in verified]
 
 
 def test_options_of_a_restore_that_do_not_exist_are_refused(opened: session.Session):

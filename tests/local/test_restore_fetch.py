@@ -5,6 +5,7 @@ import json
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -63,7 +64,13 @@ class Site:
     def unit(self, **changes):
         item = {"item": ITEM, "slug": "database-m", "kind": "database", "name": "m", "record": None, "paths": []}
         unit = {"system": "s", "restore_id": "r-1", "mode": "drill", "site": "local", "remote": None}
-        unit |= {"repository": str(self.path), "backup_server": "here", "accepted": None, "reserve_bytes": 0}
+        unit |= {
+            "repository": str(self.path),
+            "backup_server": "here",
+            "accepted": None,
+            "verified": [],
+            "reserve_bytes": 0,
+        }
         unit |= {"items": [{**item, "target_host": "here"}], "part": {"files": None, "table": None}}
         return {**unit, **changes}
 
@@ -107,6 +114,25 @@ def test_a_manifest_that_the_ledger_does_not_know_is_reported_and_not_used(at):
     assert report.facts["ignored"] == [{"snapshot": forged, "why": "the ledger knows no accepted backup of this kind"}]
     with pytest.raises(BadBackupError, match="no backup at all that the ledger knows"):
         at.fetch(accepted=["0" * 64])
+
+
+def test_the_recovery_point_is_of_what_is_restored_or_of_a_newer_copy_that_was_verified(at):
+    old, first = at.manifest()
+    newer, second = at.manifest(at.record(snapshot_at="2026-02-01T00:00:00Z"), run="r-1")
+    newest, third = at.manifest(at.record(snapshot_at="2026-03-01T00:00:00Z"), run="r-2")
+    forged, _ = at.manifest(at.record(snapshot_at="2026-04-01T00:00:00Z"), run="r-3")
+
+    def point(record, **known):
+        unit, secrets = at.unit(**known), {"repository-local": {"password": PASSWORD}}
+        item = {**unit["items"][0], "record": record}
+        with site.SiteReader(unit, "here", secrets, at.work.part("fetch", "cache")) as reader:
+            return fetch.Locator(reader, unit, at.work, time.time()).plan(item)["newest"][:7]
+
+    known = {"accepted": [first, second, third], "verified": [old, newer, forged]}
+    assert point(old, **known) == "2026-02"
+    assert point(newest, **known) == "2026-03"
+    assert point(old, accepted=known["accepted"]) == "2026-01"
+    assert point(None, **known) == "2026-03"
 
 
 def test_a_payload_of_other_bytes_is_a_bad_backup(at):

@@ -9,6 +9,8 @@ from yunwei_restore import preflight, workdir
 from yunwei_restore.errors import NotJudgedError, RefusedError
 from yunwei_restore.report import Report
 
+from tests.mounts import mount_disk, own_mounts
+
 
 def unit(folder, **changes):
     item = {"item": "files:a", "kind": "files", "source_host": "app1", "target_host": "here", "no_driver": None}
@@ -103,6 +105,23 @@ def test_recovery_overwrites_nothing_that_is_not_named(tmp_path):
     assert "nothing is overwritten" in causes(one)["files:a"]
     assert causes({**one, "replace": ["files:a"]}) == {}
     assert causes({**one, "replace": [str(place)]}) == {}
+
+
+@pytest.mark.parametrize("below", ["", "data files"])
+def test_a_file_system_is_not_set_aside_with_the_folder_that_it_is_mounted_at(tmp_path, below):
+    disk = tmp_path / "srv" / "app" / below
+    disk.mkdir(parents=True)
+    (tmp_path / "link").symlink_to("srv")
+    (tmp_path / "own").symlink_to("srv/app")
+    one, other = (
+        unit(tmp_path, mode="recover", items=[{**unit(tmp_path)["items"][0], "paths": [path]}], replace=["files:a"])
+        for path in (f"{tmp_path}/link/app", f"{tmp_path}/own")
+    )
+    with own_mounts():
+        mount_disk(disk, 1)
+        (disk / "file").touch()
+        assert f"a file system is mounted at {disk}" in causes(one)["files:a"]
+        assert causes(other) == {}  # here the link is renamed
 
 
 def test_files_go_into_an_empty_folder_only(tmp_path):

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.inventories import ESTATE, InventoryCopy
+from tests.inventories import ESTATE, MEDIATION, InventoryCopy
 from yunwei import work
 from yunwei.errors import RefusedError, UsageError
 from yunwei.policy import Policy
@@ -116,7 +116,7 @@ class TestRecover:
             "database:mediation": "db1",
             "files:app": "app1",
         }
-        assert found["services"] == [{"host": "app1", "unit": "mediation-app.service", "order": 20}]
+        assert found["services"] == [{"host": "app1", "unit": "mediation-app.service", "order": 20, "stops": True}]
         assert (found["replace"], found["source_endpoints"]) == (["database:mediation"], [])
         assert found["target_groups"]["db1"] == ["all", "production", "sources"]
 
@@ -124,16 +124,37 @@ class TestRecover:
         found = work.recover_work(policy, "mediation", options(hosts=["db1"], database="mediation"), NOW)
         assert [item["item"] for item in found["items"]] == ["database:mediation"]
         assert [service["unit"] for service in found["services"]] == ["mediation-app.service"]
+        assert found["left_alone"] == []
+
+    @pytest.mark.parametrize(("host", "stops"), [("db1", False), ("app1", True)])
+    def test_the_server_that_a_database_is_restored_into_is_never_stopped(
+        self, tmp_path: Path, host: str, stops: bool
+    ) -> None:
+        server = f"services:\n  - {{host: {host}, unit: postgresql@15-main.service, order: 10}}\n"
+        copy = InventoryCopy(tmp_path).pin_everything()
+        copy.edit(MEDIATION, "services:\n", server)
+        found = work.recover_work(copy.load(), "mediation", options(hosts=["db1", "app1"]), NOW)["services"]
+        assert [(one["unit"], one["stops"]) for one in found] == [
+            ("postgresql@15-main.service", stops),
+            ("mediation-app.service", True),
+        ]
 
     def test_a_stranger_receives_everything_and_the_living_system_goes_on(self, policy: Policy) -> None:
         found = work.recover_work(policy, "mediation", options(hosts=["scratch1"]), NOW)
         assert {item["target_host"] for item in found["items"]} == {"scratch1"}
+        assert found["services"] == [{"host": "scratch1", "unit": "mediation-app.service", "order": 20, "stops": True}]
+        assert found["left_alone"] == []
+
+    @pytest.mark.parametrize("host", ["scratch1", "db1=scratch1"])
+    def test_one_database_on_a_new_host_starts_nothing_and_says_so(self, policy: Policy, host: str) -> None:
+        found = work.recover_work(policy, "mediation", options(hosts=[host], database="mediation"), NOW)
         assert found["services"] == []
+        assert found["left_alone"] == [{"host": "app1", "unit": "mediation-app.service", "order": 20, "stops": True}]
 
     def test_pairs_lead_to_new_hosts(self, policy: Policy) -> None:
         found = work.recover_work(policy, "mediation", options(hosts=["db1=scratch1", "app1=backup1"]), NOW)
         assert [item["target_host"] for item in found["items"]] == ["scratch1", "backup1"]
-        assert found["services"] == [{"host": "backup1", "unit": "mediation-app.service", "order": 20}]
+        assert found["services"] == [{"host": "backup1", "unit": "mediation-app.service", "order": 20, "stops": True}]
 
     @pytest.mark.parametrize(
         "part",
@@ -145,7 +166,8 @@ class TestRecover:
     def test_a_part_beside_the_living_stops_nothing(self, policy: Policy, part: dict[str, str]) -> None:
         host = "app1" if "files" in part else "db1"
         found = work.recover_work(policy, "mediation", options(hosts=[host], **part), NOW)
-        assert (found["services"], found["application"], len(found["items"])) == ([], None, 1)
+        assert (found["services"], found["left_alone"], found["application"]) == ([], [], None)
+        assert len(found["items"]) == 1
         assert {key: value for key, value in found["part"].items() if value is not None} == part
 
     @pytest.mark.parametrize(

@@ -17,10 +17,12 @@ class Engine:
     """The account on the host that owns the server and its clients."""
     driver: bool
     """True when backup, restore and verification are built."""
+    unit: str | None = None
+    """What the names of its services begin with, where a restore needs them to run."""
 
 
 ENGINES: dict[EngineName, Engine] = {
-    "postgresql": Engine(port=5432, os_user="postgres", driver=True),
+    "postgresql": Engine(port=5432, os_user="postgres", driver=True, unit="postgresql"),
     "kingbase": Engine(port=54321, os_user="kingbase", driver=False),
     "dameng": Engine(port=5236, os_user="dmdba", driver=False),
     "oracle": Engine(port=1521, os_user="oracle", driver=False),

@@ -10,8 +10,9 @@ from pathlib import Path
 
 from yunwei.errors import RefusedError, UsageError
 from yunwei.policy import Item, Policy, System, no_driver
+from yunwei.policy.engines import ENGINES
 from yunwei.policy.suggest import did_you_mean
-from yunwei.policy.system import Application
+from yunwei.policy.system import Application, Service
 from yunwei.work.back_up import local_records, local_repository
 from yunwei.work.pins import pinned_keys
 from yunwei.work.restore_shapes import ApplicationWork, EndpointWork, RestoreItemWork, RestoreWork, ServiceWork
@@ -41,6 +42,7 @@ class RestoreOptions:
     replace: Sequence[str] = ()
     keep_on_failure: bool = False
     accepted: Sequence[str] | None = None
+    verified: Sequence[str] = ()
 
 
 def drill_work(policy: Policy, system_id: str, options: RestoreOptions, now: datetime) -> RestoreWork:
@@ -73,8 +75,8 @@ def recover_work(policy: Policy, system_id: str, options: RestoreOptions, now: d
     targets = _targets(system, options.hosts)
     work = _work(policy, system, options, targets, now)
     work["replace"] = list(options.replace)
-    if not _is_beside(options) and _stranger(system, options.hosts) is None:
-        work["services"] = _services(system, targets)
+    if not _is_beside(options):
+        work["services"], work["left_alone"] = _services(system, options, targets)
     return work
 
 
@@ -102,17 +104,32 @@ def _stranger(system: System, hosts: Sequence[str]) -> str | None:
     return hosts[0] if len(hosts) == 1 and "=" not in hosts[0] and hosts[0] not in system.hosts else None
 
 
-def _services(system: System, targets: Mapping[str, str]) -> list[ServiceWork]:
-    """Return the services to stop and start: all of them in place, else those whose host has a successor.
+def _services(
+    system: System, options: RestoreOptions, targets: Mapping[str, str]
+) -> tuple[list[ServiceWork], list[ServiceWork]]:
+    """Return the services to stop and start, and those to leave alone.
 
-    A recovery onto a stranger must not stop the living system; the caller does not ask then.
+    In place that is all of them, else those whose host has a successor: there, never where the living system runs.
+    One database on a stranger is not the system: nothing is started beside it.
     """
     in_place = any(source == target for source, target in targets.items())
-    return [
-        {"host": targets.get(service.host, service.host), "unit": service.unit, "order": service.order}
-        for service in system.services_in_start_order()
-        if in_place or service.host in targets
-    ]
+    alone = options.database is not None and _stranger(system, options.hosts) is not None
+    ours: list[ServiceWork] = []
+    others: list[ServiceWork] = []
+    for service in system.services_in_start_order():
+        if in_place or (service.host in targets and not alone):
+            host = targets.get(service.host, service.host)
+            ours.append({**_service(system, service), "host": host})
+        else:
+            others.append(_service(system, service))
+    return ours, others
+
+
+def _service(system: System, service: Service) -> ServiceWork:
+    """Return a service; the server of a database that is restored by SQL is never stopped for it."""
+    units = [ENGINES[one.engine].unit for one in system.databases if one.host == service.host]
+    stops = not any(unit and service.unit.startswith(unit) for unit in units)
+    return {"host": service.host, "unit": service.unit, "order": service.order, "stops": stops}
 
 
 def _work(
@@ -151,8 +168,10 @@ def _work(
         },
         "application": None if _is_beside(options) else _application(system.application),
         "services": [],
+        "left_alone": [],
         "replace": [],
         "accepted": None if options.accepted is None else list(options.accepted),
+        "verified": list(options.verified),
         "source_endpoints": [],
         "work_dir": f"{estate.drill.work_dir}/{options.restore_id}",
         "reserve_bytes": estate.drill.reserve_bytes,

@@ -35,6 +35,8 @@ class ServiceWork(TypedDict):
     host: str
     unit: str
     order: int
+    stops: bool
+    """False for the server of a database: a restore by SQL needs it, so it is only started."""
 
 
 class TargetsWork(TypedDict):
@@ -111,10 +113,14 @@ class RestoreWork(TypedDict):
     application: ApplicationWork | None
     services: list[ServiceWork]
     """In start order (ascending); stop in reverse. Always empty in a drill."""
+    left_alone: list[ServiceWork]
+    """Services of the system that a recovery onto other hosts does not start; always empty in a drill."""
     replace: list[str]
     """What may be overwritten, by item id (`database:mediation`) or absolute path; always empty in a drill."""
     accepted: list[str] | None
     """SHA-256 of every manifest that the ledger knows as accepted; None when the ledger could not be asked."""
+    verified: list[str]
+    """Ids of the records whose copy at the site the ledger knows as verified."""
     source_endpoints: list[EndpointWork]
     """Must NOT be reachable from the target; always empty for recover."""
     work_dir: str
