@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 from yunwei_host import pull, retire
 from yunwei_host.clock import stamp
 
-from tests.pull_world import TwoSites
+from tests.pull_world import FAR_PASSWORD, TwoSites
 from tests.stages import Stages
 
 DAY = 86400
@@ -73,3 +74,18 @@ def whole(world: TwoSites) -> None:
     assert {snap["id"] for snap in world.snapshots()} == needed
     assert world.repository.check("all") == []
     assert world.store.pending() == {}
+
+
+def at_miyun(world: TwoSites) -> Callable[..., dict[str, Any]]:
+    """Return retirement as the second site's own administrator runs it, with his own rules and password."""
+    records = str(world.base / "site-records")
+    far = {"site": "miyun", "repository": world.far.location, "records": records, "needs_site": None}
+    secrets = {"repository-miyun": {"password": FAR_PASSWORD}}
+
+    def act(check: bool = False, **more: Any) -> dict[str, Any]:
+        summary: dict[str, Any] = retire.retire(
+            {**unit(world), **far, **more}, "miyun1", world.permit(), secrets, check
+        )[0]
+        return summary
+
+    return act

@@ -161,8 +161,9 @@ class _Reader:
         if kind == "M":
             payload = _inflate(payload)
         self._bytes[kind] += len(payload)
-        if self._bytes[kind] > (self._limits.payload_bytes if kind == "D" else self._limits.manifest_bytes):
-            raise FrameRefusedError("more than the allowed %d bytes of frame %s" % (self._bytes[kind], kind))
+        limit = self._limits.payload_bytes if kind == "D" else self._limits.manifest_bytes
+        if self._bytes[kind] > limit:
+            raise FrameRefusedError("more than the allowed %d bytes of frame %s" % (limit, kind))
         self._digest[kind].update(payload)
         return payload
 

@@ -13,7 +13,7 @@ import gzip
 import hashlib
 import json
 
-from .faults import NotAcceptedError
+from .faults import FaultError, NotAcceptedError
 from .frames import clean_text, parse_lines
 from .names import NameRefusedError, decode_absolute_path
 
@@ -31,18 +31,27 @@ class Spool:
         self._stream = gzip.GzipFile(path, "wb", 1)
 
     def write(self, chunk):
-        """Add `chunk`, bytes of whole lines."""
-        self._stream.write(chunk)
+        """Add `chunk`, bytes of whole lines; raises FaultError where they do not fit."""
+        self._do(self._stream.write, chunk)
 
     def lines(self):
         """Yield every line as bytes, with its end."""
-        self._stream.close()
+        self._do(self._stream.close)
         reader = gzip.GzipFile(self._path, "rb")
         try:
             for line in reader:
                 yield line
         finally:
             reader.close()
+
+    def _do(self, act, *words):
+        try:
+            act(*words)
+        except EnvironmentError as error:
+            raise FaultError(
+                "the manifest does not fit into %s: %s; look whether the source really has so many files or tables, "
+                "then give that file system room" % (self._path, error.strerror)
+            )
 
 
 class Listing:

@@ -155,6 +155,8 @@ def _oddness(record, now):
     """Return why a record neither counts nor goes, or None."""
     if record.get("lost"):
         return "parts of it are missing: for a person to look at"
+    if record.get("doubt"):
+        return record["doubt"]
     if moment(record["accepted_at"]) > now + CLOCK_TOLERANCE_SECONDS:
         return "its time lies in the future"
     return None

@@ -11,7 +11,7 @@ __metaclass__ = type
 import hashlib
 import os
 
-from .clock import moment
+from .clock import moment, stamp
 from .faults import FaultError
 from .frames import FrameRefusedError, parse_object
 from .probe import is_probe
@@ -20,10 +20,13 @@ from .tripwire import learned
 
 _TOLERANCE_SECONDS = 600
 _FIRST_LINE_LIMIT = 1 << 16
+_BACK_DATED = "it says that it is no newer than one of its item that came here before it"
 
 
 def learn_records(work, repository, store, snapshots, learn):
     """Return (records with this site's ids, [{"snapshot", "why"}] that were put aside and never count).
+
+    A record that was put aside for its time alone is among the records all the same, with "doubt": what it needs stays.
 
     Args:
         work: {"system"}.
@@ -34,7 +37,7 @@ def learn_records(work, repository, store, snapshots, learn):
     """
     known = dict((record["record_id"], record) for record in store.load())
     here = dict((snapshot.get("original") or snapshot["id"], snapshot["id"]) for snapshot in snapshots)
-    records, aside, described = [], [], set()
+    records, aside, accepted, described = [], [], [], set()
     manifests = [snapshot for snapshot in snapshots if "manifest" in (snapshot.get("tags") or [])]
     for snapshot in sorted(manifests, key=lambda one: (one["id"] not in known, _arrived(repository, one), one["id"])):
         try:
@@ -43,11 +46,18 @@ def learn_records(work, repository, store, snapshots, learn):
         except (FaultError, FrameRefusedError, ValueError, KeyError, TypeError) as error:
             aside.append({"snapshot": snapshot["id"], "why": "%s" % error})
             continue
+        records.append(record)
+        one = (record, _arrived(repository, snapshot))
+        if snapshot["id"] not in known and _is_back_dated(one, accepted):
+            record["doubt"] = _BACK_DATED
+            aside.append({"snapshot": snapshot["id"], "why": _BACK_DATED})
+            continue
+        accepted.append(one)
+        described.add(record["payload"]["snapshot"])
         if learn and snapshot["id"] not in known:
             store.save(record)
-        records.append(record)
     tried = sorted((one for one in snapshots if is_probe(one)), key=lambda one: _arrived(repository, one))[:1]
-    needed = set(name for record in records for name in payloads_of(record) + [record["record_id"]])
+    needed = set(name for record, _ in accepted for name in payloads_of(record) + [record["record_id"]])
     told = set([line["snapshot"] for line in aside] + [one["id"] for one in tried])
     for snapshot in snapshots:
         if snapshot["id"] not in needed | told:
@@ -57,10 +67,24 @@ def learn_records(work, repository, store, snapshots, learn):
 
 def _demand_first(record, described):
     """Raise FaultError for a manifest of a payload that has one: stored once more it would count as one more backup."""
-    payload = record["payload"]["snapshot"]
-    if payload in described:
+    if record["payload"]["snapshot"] in described:
         raise FaultError("another manifest of its payload came before it")
-    described.add(payload)
+
+
+def _is_back_dated(one, accepted):
+    """Return whether a record claims to be no newer than one of its item that came here before it.
+
+    A sync copies the oldest first, so only what was made up afterwards does: it would take the place of a true backup
+    in its day, week or month. What came in the same moment came in no order.
+    """
+    record, arrived = one
+    before = [other for other in accepted if other[0]["item"] == record["item"] and other[1] < arrived]
+    return bool([other for other in before if _made(*other) >= _made(record, arrived)])
+
+
+def _made(record, arrived):
+    """Return when it was made: as it says, but not after it came here, for the first site's clock may be fast."""
+    return min(moment(record["finished"]), arrived)
 
 
 def _arrived(repository, snapshot):
@@ -77,7 +101,8 @@ def _learn(work, repository, snapshot, here):
     record = parse_object(first, "the first line of its manifest")
     if record.get("t") != "record" or record.get("system") != work["system"] or record.get("item") != item:
         raise FaultError("its manifest is of another system or item")
-    if moment(record["finished"]) > _arrived(repository, snapshot) + _TOLERANCE_SECONDS:
+    arrived = _arrived(repository, snapshot)
+    if moment(record["finished"]) > arrived + _TOLERANCE_SECONDS:
         raise FaultError("it says that it was made after it came here")
     missing = [name for name in payloads_of(record) if name not in here]
     if missing:
@@ -85,7 +110,7 @@ def _learn(work, repository, snapshot, here):
     record.update(record_id=snapshot["id"], first_id=snapshot.get("original") or snapshot["id"])
     # The first site may make this one keep more, never less.
     record["tripwire"] = learned(record.get("tripwire"))
-    record.update(manifest_sha256=digest, manifest_bytes=size, accepted_at=record["finished"])
+    record.update(manifest_sha256=digest, manifest_bytes=size, accepted_at=stamp(_made(record, arrived)))
     record["parents"] = [here[name] for name in record["parents"]]
     record["payload"] = dict(record["payload"], snapshot=here[record["payload"]["snapshot"]])
     return record

@@ -140,8 +140,10 @@ class TableChanges(Changes):
     def __init__(self, former):
         """Compare with `former`: {(schema, name): (rows, digest)}."""
         self._former = dict(former)
+        self._values = set(former.values())
         self._rows = sum(rows for rows, _ in former.values())
-        self._fresh = set()
+        # Of new tables only those that may be a former one: memory must not grow with what a source says.
+        self._moved = set()
         self._smaller = []
 
     def take(self, line):
@@ -150,7 +152,7 @@ class TableChanges(Changes):
             return
         key = table_key(line)
         if key not in self._former:
-            self._fresh.add(table_value(line))
+            self._moved.update(self._values.intersection([table_value(line)]))
             return
         rows = self._former.pop(key)[0]
         if line["rows"] < rows:
@@ -158,7 +160,7 @@ class TableChanges(Changes):
 
     def findings(self, rules):
         """Return what is beyond `rules`, the worst first."""
-        gone = [(rows, key) for key, (rows, digest) in self._former.items() if (rows, digest) not in self._fresh]
+        gone = [(rows, key) for key, (rows, digest) in self._former.items() if (rows, digest) not in self._moved]
         lost = sum(rows for rows, _ in gone) + sum(rows for rows, _, _ in self._smaller)
         return self._gone(gone, rules) + self._all_rows(lost, rules) + self._shrunk(rules)
 

@@ -146,6 +146,14 @@ def test_a_record_from_the_future_counts_for_nothing_and_stays():
     assert found["keep"][f"{3:064x}"] == ["its time lies in the future"]
 
 
+def test_a_record_in_doubt_takes_no_place_and_stays_with_what_it_is_built_on():
+    doubtful = record(3, 0.5, parents=[1], doubt="its time is not true")
+    found = plan([record(1, 9), record(2, 1), doubtful], work())
+    assert [int(one["record_id"], 16) for one in found["remove"]] == [1]
+    assert found["keep"] == {f"{2:064x}": ["the newest good one", "last"], f"{3:064x}": ["its time is not true"]}
+    assert found["payloads"] == []
+
+
 def test_payloads_that_a_kept_backup_is_built_on_stay():
     records = [record(1, 9), record(2, 8, parents=[1]), record(3, 0, parents=[1])]
     found = plan(records, work())

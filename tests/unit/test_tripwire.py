@@ -222,3 +222,16 @@ def test_comparing_files_holds_little_beside_the_baseline():
         assert tracemalloc.get_traced_memory()[1] < 200 * count
     finally:
         tracemalloc.stop()
+
+
+def test_comparing_tables_holds_nothing_of_the_new_ones():
+    """A source may name tables without end."""
+    changes = TableChanges({("s", f"t{number}"): (5000, f"{number:064x}") for number in range(10)})
+    tracemalloc.start()
+    try:
+        for number in range(10, 20_010):
+            changes.take({"t": "table", "schema": "s", "name": f"n{number}", "rows": 5000, "digest": f"{number:064x}"})
+        assert tracemalloc.get_traced_memory()[1] < 100_000
+    finally:
+        tracemalloc.stop()
+    assert rules_of(changes.findings(RULES)) == ["tables_gone", "all_rows_percent"]

@@ -35,6 +35,7 @@ _PROGRAMS: Mapping[str, tuple[str, ...]] = {
         "site_limits.py",
         "site_facts.py",
         "miyun_receipt.py",
+        "miyun_reread.py",
         "miyun_head.py",
         "miyun_copies.py",
     ),

@@ -3,7 +3,8 @@
 
 Stands between the caller and `rclone serve restic`: each request is judged before it is passed on (append_rules.py),
 and the bytes are held against the quota as they come. A session holds the system's lock shared; the site's own pruning
-holds it alone. Locks that a session's client leaves in the repository go with the session. Standard library only.
+holds it alone. Locks that a session's client leaves in the repository go when the last session of the system ends: they
+too are removed only under that lock held alone. Standard library only.
 """
 
 import contextlib
@@ -46,29 +47,29 @@ class Session:
         """Remember whose session it is; nothing is taken yet."""
         self._system, self._folder = system, folder
         self._path = os.path.join(SESSIONS, "%s.%d-%d.session" % (system, os.getpid(), time.time_ns()))
+        self._lock = os.path.join(SESSIONS, self._system + ".lock")
         self._held = []
         self.claimed = 0
         self.locks = set()
 
     def __enter__(self):
-        """Take the system's lock, shared, and clear what sessions that died left."""
-        try:
-            self._held.append(locked(os.path.join(SESSIONS, self._system + ".lock"), fcntl.LOCK_SH | fcntl.LOCK_NB))
-        except BlockingIOError:
-            raise BusyError("this site's administrator is pruning %s; try again later" % self._system) from None
+        """Take the system's lock, shared; where nobody has it, clear first what sessions that died left."""
         with self.alone():
+            self._clear()
+            try:
+                self._held.append(locked(self._lock, fcntl.LOCK_SH | fcntl.LOCK_NB))
+            except BlockingIOError:
+                raise BusyError("this site's administrator is pruning %s; try again later" % self._system) from None
             self._held.append(locked(self._path, fcntl.LOCK_EX))
-            for path in self._others():
-                self._bury(path)
             self.write()
         return self
 
     def __exit__(self, *_):
-        """Remove the locks that the client left, then every trace of the session."""
-        self.remove_locks(self.locks)
-        os.unlink(self._path)
-        for descriptor in self._held:
-            os.close(descriptor)
+        """End the session; the last one of the system clears what all of them left."""
+        with self.alone():
+            for descriptor in self._held:
+                os.close(descriptor)
+            self._clear()
 
     def alone(self):
         """Return a context in which no other session of the system counts or is counted."""
@@ -84,28 +85,31 @@ class Session:
 
     def claimed_by_others(self):
         """Return the bytes that other living sessions have claimed; call it alone."""
-        return sum(_read(path)["claimed"] for path in self._others())
+        return sum(_read(path)["claimed"] for path in self._sessions() if path != self._path and _is_alive(path))
 
-    def remove_locks(self, names):
-        """Remove restic's locks of these names where they are still there."""
+    def _sessions(self):
+        names = sorted(os.listdir(SESSIONS))
+        ours = [name for name in names if name.startswith(self._system + ".") and name.endswith(".session")]
+        return [os.path.join(SESSIONS, name) for name in ours]
+
+    def _clear(self):
+        """Remove the locks that sessions which ended left in the repository, and every trace of these sessions.
+
+        Only while the system's lock is held alone: beside others nothing is cleared, and the last of them does it.
+        """
+        with contextlib.suppress(BlockingIOError):
+            descriptor = locked(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            try:
+                for path in self._sessions():
+                    self._remove_locks(_read(path)["locks"])
+                    os.unlink(path)
+            finally:
+                os.close(descriptor)
+
+    def _remove_locks(self, names):
         for name in names:
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(os.path.join(self._folder, "locks", name))
-
-    def _others(self):
-        names = sorted(os.listdir(SESSIONS))
-        ours = [name for name in names if name.startswith(self._system + ".") and name.endswith(".session")]
-        return [os.path.join(SESSIONS, name) for name in ours if name != os.path.basename(self._path)]
-
-    def _bury(self, path):
-        """Clear a session whose process is gone; leave one that lives."""
-        try:
-            descriptor = locked(path, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return
-        self.remove_locks(_read(path)["locks"])
-        os.unlink(path)
-        os.close(descriptor)
 
 
 class _Alone:
@@ -117,6 +121,15 @@ class _Alone:
 
     def __exit__(self, *_):
         os.close(self._descriptor)
+
+
+def _is_alive(path):
+    """Tell whether the process of a session is there; call it alone."""
+    try:
+        os.close(locked(path, fcntl.LOCK_EX | fcntl.LOCK_NB))
+    except BlockingIOError:
+        return True
+    return False
 
 
 def _read(path):

@@ -45,14 +45,14 @@ def arrival(repository, known, snapshot):
         found = os.lstat(os.path.join(repository, path))
     except OSError:
         raise SystemExit("miyun_copies: snapshot %s is not here" % snapshot) from None
-    if known.get(path) != miyun_receipt.identity(found):
+    if known.get(path, miyun_receipt.NEVER)["identity"] != miyun_receipt.identity(found):
         raise SystemExit("miyun_copies: snapshot %s was not found good by a receipt; ask for one first" % snapshot)
     return found.st_mtime
 
 
 def examine(system, claims):
     """Return {item: {"snapshot", "claimed", "arrived"}} of the claims, each of which must hold."""
-    repository, known = os.path.join(miyun_receipt.STORE, system), miyun_receipt.remembered(system)
+    repository, known = os.path.join(miyun_receipt.STORE, system), miyun_receipt.remembered(system)["files"]
     copies = {}
     for item, moment, snapshots in claims:
         arrived = [arrival(repository, known, snapshot) for snapshot in snapshots]

@@ -2,10 +2,15 @@
 """Signs what the second site holds: every file of a repository hashed against its own name.
 
 restic names each file by the SHA-256 of its content, so intactness is proven here without any key of the repository.
-A file that was hashed once and has not changed since is not read again, except one part in thirty a day, so that
-everything is read again within a month. Prints {"receipt": text, "signature": text}. Standard library only.
+A file that was hashed once and has not changed since is read again in a rotation of four weeks: each run reads, the
+oldest reading first, as large a part of all as the time since the run before is of four weeks, and whatever was read
+longer ago than that. So nothing that was missed waits for another turn. Prints {"receipt": text, "signature": text}.
+Standard library only.
 """
 
+import contextlib
+import errno
+import fcntl
 import hashlib
 import json
 import os
@@ -23,9 +28,12 @@ REMEMBERED = "/var/lib/miyun-sign/hashed"
 PINS = "/var/lib/miyun-sign/pins"
 NAMESPACE = "yunwei-receipt"
 KINDS = ("data", "index", "keys", "snapshots")
-DAYS = 30
+PERIOD = 28 * 86400
 NAME = re.compile(r"^[0-9a-f]{64}$")
 BLOCK = 1 << 20
+FORMAT = 2  # of what is remembered
+KEPT_EVERY = 1 << 30
+NEVER = {"identity": None, "read": 0}
 
 
 def files_of(repository):
@@ -59,34 +67,85 @@ def forget_memory(stream):
     os.posix_fadvise(stream.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
 
 
-def is_turn(name, day):
-    """Tell whether a known file is read again on this day."""
-    return int(name[:8], 16) % DAYS == day % DAYS
+def is_whole(path):
+    """Tell whether a file's content is what its name says; what the disk cannot read any more is not."""
+    name = os.path.basename(path)
+    try:
+        return bool(NAME.match(name)) and digest(path) == name
+    except OSError as error:
+        if error.errno == errno.EIO:
+            return False
+        raise
 
 
-def examine(repository, known, day):
-    """Hash what is new or due, and return (summary, what to remember).
+def due(files, memory, now):
+    """Return (the paths to read now, how many bytes of the turn are left to the next run).
 
-    `known` maps a path to the identity that it had when it was found good.
+    First what is new or changed, then what has its turn, the oldest reading first. A time that lies in the future, as
+    after a clock that was wrong, says nothing: it is older than all others.
     """
-    good, bad = {}, []
-    summary = {"files": 0, "bytes": 0, "hashed": 0, "snapshots": [], "bad": bad}
+    new, known = [], []
+    total, passed = sum(found.st_size for _, found in files), now - memory["reached"]
+    share = memory["left"] + total * passed / PERIOD if 0 <= passed < PERIOD else total
+    for path, found in files:
+        last = memory["files"].get(path, NEVER)
+        if last["identity"] != identity(found):
+            new.append(path)
+            continue
+        read = last["read"] if last["read"] <= now else 0
+        known.append((read, path, found.st_size))
+        share -= found.st_size if read > memory["reached"] else 0  # read by a run that was killed
+    turn = []
+    for read, path, size in sorted(known):
+        if now - read < PERIOD and (size > share or read > memory["reached"]):
+            return new + turn, share if size > share > 0 else 0
+        share -= size
+        turn.append(path)
+    return new + turn, 0
+
+
+def examine(repository, files, reading, now, keep):
+    """Hash what is to be read and return (summary, what was found and not yet kept).
+
+    Args:
+        repository: the folder.
+        files: what `files_of` yields of it, or a part of that.
+        reading: the paths to read, as `due` returns them.
+        now: seconds since 1970.
+        keep: is given what was found, {path: {"identity", "read"}}, as often as so much was read that it would be a
+            loss: a run that is killed has not read in vain.
+    """
+    found, bytes_read, gone, bad = {}, 0, set(), []
+    stats = dict(files)
+    for path in reading:
+        try:
+            is_good = is_whole(os.path.join(repository, path))
+        except FileNotFoundError:  # pruned meanwhile
+            gone.add(path)
+            continue
+        found[path] = {"identity": identity(stats[path]), "read": now} if is_good else NEVER
+        bad += [] if is_good else [path]
+        bytes_read += stats[path].st_size
+        if bytes_read >= KEPT_EVERY:
+            keep(found)
+            found, bytes_read = {}, 0
+    return summary_of([pair for pair in files if pair[0] not in gone], len(reading), sorted(bad)), found
+
+
+def summary_of(files, hashed, bad):
+    """Return what a receipt says of the files."""
     listing = hashlib.sha256()
-    for path, found in files_of(repository):
-        name = os.path.basename(path)
-        summary["files"] += 1
-        summary["bytes"] += found.st_size
+    for path, found in files:
         listing.update(("%s %d\n" % (path, found.st_size)).encode("ascii", "backslashreplace"))
-        if known.get(path) != identity(found) or is_turn(name, day):
-            summary["hashed"] += 1
-            if not NAME.match(name) or digest(os.path.join(repository, path)) != name:
-                bad.append(path)
-                continue
-        good[path] = identity(found)
-        if path.startswith("snapshots/"):
-            summary["snapshots"].append(name)
-    summary["listing_sha256"] = listing.hexdigest()
-    return summary, good
+    good = [os.path.basename(path) for path, _ in files if path.startswith("snapshots/") and path not in bad]
+    return {
+        "files": len(files),
+        "bytes": sum(found.st_size for _, found in files),
+        "hashed": hashed,
+        "snapshots": good,
+        "bad": bad,
+        "listing_sha256": listing.hexdigest(),
+    }
 
 
 def held_against_pins(system, repository):
@@ -117,17 +176,35 @@ def held_against_quota(system, repository):
 
 
 def remembered(system):
-    """Return what earlier receipts found good; nothing where that cannot be read, so that all is read again."""
-    try:
+    """Return what earlier runs read: {"reached": when the last one ended, "left", "files": {path: reading}}.
+
+    "left" are the bytes that it left of its turn. A reading is {"identity", "read": when}; what was found damaged has
+    no identity. Nothing is remembered where that cannot be read, so that all is read again.
+    """
+    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
         with open(os.path.join(REMEMBERED, system + ".json")) as stream:
-            return json.load(stream)
-    except (OSError, ValueError):
-        return {}
+            memory = json.load(stream)
+        if memory["format"] == FORMAT:
+            return memory
+    return {"format": FORMAT, "reached": 0, "left": 0, "files": {}}
 
 
-def remember(system, good):
-    """Keep what was found good, whole or not at all."""
-    write_whole(os.path.join(REMEMBERED, system + ".json"), good)
+def remember(system, found, **more):
+    """Add what a run found to what is remembered, whole or not at all; other runs may be at work beside it."""
+    with alone(os.path.join(REMEMBERED, system + ".lock")):
+        memory = remembered(system)
+        files = dict(memory["files"], **found)
+        repository = os.path.join(STORE, system)
+        files = {path: files[path] for path in files if os.path.lexists(os.path.join(repository, path))}
+        write_whole(os.path.join(REMEMBERED, system + ".json"), dict(memory, files=files, **more))
+
+
+@contextlib.contextmanager
+def alone(path):
+    """Hold the lock at `path` alone for as long as the block lasts."""
+    with open(path, "a") as stream:
+        fcntl.flock(stream, fcntl.LOCK_EX)
+        yield
 
 
 def write_whole(path, content):
@@ -149,6 +226,16 @@ def sign(text, namespace):
     return signature.decode("ascii")
 
 
+def read_again(system, now, only_known=False):
+    """Examine a system's repository and remember what was found; return the summary."""
+    repository, memory = os.path.join(STORE, system), remembered(system)
+    files = [pair for pair in files_of(repository) if pair[0] in memory["files"] or not only_known]
+    reading, left = due(files, memory, now)
+    summary, found = examine(repository, files, reading, now, lambda found: remember(system, found))
+    remember(system, found, reached=now, left=left)
+    return summary
+
+
 def main(system):
     """Print the signed receipt of one system's repository."""
     now = time.time()
@@ -156,13 +243,12 @@ def main(system):
     repository = os.path.join(STORE, system)
     if not os.path.isfile(os.path.join(repository, "config")):
         raise SystemExit("miyun_receipt: there is no repository of %s at this site yet" % system)
-    summary, good = examine(repository, remembered(system), int(now // 86400))
+    summary = read_again(system, now)
     receipt = {"format": 1, "site": "miyun", "system": system, "share": on_share}
     receipt.update(keys=held_against_pins(system, repository), quota=held_against_quota(system, repository))
     receipt.update(summary, time=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(now)))
     text = json.dumps(receipt, sort_keys=True)
     print(json.dumps({"receipt": text, "signature": sign(text, NAMESPACE)}))
-    remember(system, good)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ import pytest
 ACCOUNTS = ("miyun-append", "miyun-read")
 SIGNING = ("miyun_receipt.py", "miyun_head.py", "miyun_copies.py")
 APPENDING = ("append_session.py", "append_rules.py", "hpack.py", "site_limits.py")
-PROGRAMS = ("repository_gate.py", "site_facts.py", *APPENDING, *SIGNING)
+PROGRAMS = ("repository_gate.py", "site_facts.py", "miyun_reread.py", *APPENDING, *SIGNING)
 
 
 def test_programs_belong_to_root_and_nobody_else_may_change_them(host):
@@ -97,6 +97,19 @@ def test_the_share_that_the_gate_demands_is_mounted(host):
         told = json.loads(wanted.content_string)
         assert host.mount_point(told["path"]).exists
         assert host.file(f"{told['path']}/.yunwei-share").content_string.strip() == told["name"]
+
+
+def test_what_is_kept_is_read_again_every_day_by_the_signing_account(host):
+    shown = host.check_output("systemctl show -p UnitFileState,ActiveState,DropInPaths yunwei-reread.timer")
+    assert sorted(shown.splitlines()) == ["ActiveState=active", "DropInPaths=", "UnitFileState=enabled"]
+    timer = host.file("/etc/systemd/system/yunwei-reread.timer").content_string
+    assert "OnCalendar=*-*-* 18:00:00 UTC\n" in timer
+    assert "Persistent=true\n" in timer
+    service = host.file("/etc/systemd/system/yunwei-reread.service").content_string
+    assert "\nUser=miyun-sign\n" in service
+    assert "\nExecStart=/usr/libexec/yunwei/miyun_reread.py\n" in service
+    with host.sudo():
+        assert host.run("sudo -n -u miyun-sign /usr/libexec/yunwei/miyun_reread.py").rc == 0
 
 
 def test_a_receipt_is_signed_where_there_is_a_repository(host):
