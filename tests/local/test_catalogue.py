@@ -72,7 +72,7 @@ def test_a_flipped_byte_is_found_its_backup_marked_and_taken_again(world):
     assert summary["damaged_records"] == [record["record_id"]]
     again = world.back_up()
     assert again["items"][0]["status"] == "accepted", again
-    assert again["swept"]["damaged_packs"] == [pack.name]
+    assert again["swept"]["mended"] == {"aside": [pack.name], "marked": []}
     assert verify(world, "all")[0]["damage"] == []
 
 
