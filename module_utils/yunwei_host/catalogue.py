@@ -7,22 +7,19 @@ from __future__ import absolute_import, division, print_function
 
 __metaclass__ = type
 
-import re
 import time
 
-from .clock import moment
+from .clock import moment, stamp
 from .copyplan import ids_at_site
-from .damage import hit_snapshots, mark, note_damage, packs_in, records_of
-from .faults import FaultError
+from .damage import can_read_on, hit_snapshots, mark, note_damage, packs_in, records_of
 from .frames import clean_text
 from .hostlock import HostLock
 from .records import RecordStore, payloads_of
 from .remote import RemoteSite
 from .repository import open_local
+from .rotation import choose_part, demand_part
 from .rundir import make_run_folder, remove_run_folder
 from .tripwire import is_held_by, open_trips, told
-
-_PARTS = re.compile(r"\A(all|[1-9][0-9]{0,3}/[1-9][0-9]{0,3})\Z")
 
 
 def list_backups(work, secrets):
@@ -39,14 +36,16 @@ def verify_backups(work, permit, secrets, check=False):
     """Read the repository of a site back and hold the records against it; return (public summary, changed).
 
     Args:
-        work: as for `list_backups`, with "part": `all`, `n/t` or empty for the structure alone.
+        work: as for `list_backups`, with "part": `all`, `n/t`, `next/t` (the one of them that was read longest ago) or
+            empty for the structure alone.
         permit: {"run_id", "job"}.
         secrets: what the site needs.
         check: True only says what would be read.
     """
     part = work.get("part") or None
-    if part and not _PARTS.match(part):
-        raise FaultError("part %s is not known; allowed are n/t, such as 1/12, and all" % clean_text(part))
+    if part:
+        demand_part(part)
+        part = choose_part(part, RecordStore(work["records"]).reads(work["site"]))
     if check:
         return dict(list_backups(work, secrets), would_read=part or "structure"), False
     with HostLock(work["system"], permit, numbered=False):
@@ -71,6 +70,9 @@ def _verified(work, repository, part):
     began = time.time()
     snapshots = repository.snapshots()
     damage = repository.check(part)
+    if part and can_read_on(damage):
+        store = RecordStore(work["records"])
+        store.keep_reads(work["site"], dict(store.reads(work["site"]), **{part: stamp()}))
     packs = packs_in(damage)
     hit = hit_snapshots(repository, packs, [snapshot["id"] for snapshot in snapshots])
     summary = _listed(work, snapshots)

@@ -25,6 +25,11 @@ def packs_in(lines):
     return sorted(set(name for line in lines for name in _PACK.findall(line)))
 
 
+def can_read_on(lines):
+    """Return whether a check that found these lines went on to the data: without an index it cannot."""
+    return not [line for line in lines if "LoadIndex" in line]
+
+
 def note_damage(store, packs=()):
     """Let the next job that writes mend the repository; `packs` are those known to be damaged or gone."""
     known = store.pending().get(_NOTE) or {"packs": []}
