@@ -13,7 +13,8 @@ DOCUMENTATION = r"""
 module: repository_verify
 short_description: Reads a repository of one system back and holds the records against it
 description:
-  - C(work.part) is C(all), C(n/t) (t runs read everything) or empty: the structure alone.
+  - C(work.part) is C(all), C(n/t) (t runs read everything), C(next/t) (the one of them that was read longest ago) or
+    empty, the structure alone.
   - A local backup that a damaged pack belongs to is marked; it counts no more and is due again.
 options:
   permit: {description: "What the gate issued.", type: dict, required: true}

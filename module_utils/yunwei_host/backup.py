@@ -8,13 +8,14 @@ import threading
 import time
 
 from .backup_plan import facts, line_of, plan_items, tell_trips, verdict_of
-from .faults import FaultError
+from .damage import mend, note_damage
+from .faults import FaultError, ProgramFailedError
 from .frames import FrameRefusedError, Limits
 from .hostlock import HostLock
-from .leftovers import clear_notes, set_damaged_packs_aside, unknown_snapshots
+from .leftovers import clear_notes, is_hindered, unknown_snapshots
 from .pull import Pull
 from .records import RecordStore
-from .repository import clear_dead_locks, make_repository, open_local, share_repository
+from .repository import clear_dead_locks, make_repository, open_local, share_repository, speaks_of_damage
 from .rundir import make_run_folder, remove_run_folder, sweep_run_folders
 from .sourcelist import add_source, ask_sources
 from .space import demand_space
@@ -91,9 +92,9 @@ def _back_up(job, swept):
         make_repository(job.repository)
     share_repository(job.repository)
     locks = clear_dead_locks(job.repository)
+    mended = mend(job.repository, job.store)
     cleared = clear_notes(job.repository, job.store)
-    aside = set_damaged_packs_aside(job.repository, job.store.load())
-    there = job.repository.snapshots() if cleared["space"] else snapshots or []
+    there = job.repository.snapshots() if mended or cleared["space"] else snapshots or []
     steps = plan_items(job.work, job.store.load(), there, time.time())
     if [step for step in steps if step["status"] == "due"]:
         demand_space(job.repository.location, job.reserve_bytes)
@@ -102,15 +103,18 @@ def _back_up(job, swept):
     if [item for item in items if item["status"] == "failed"]:
         clear_dead_locks(job.repository)  # a restic that gets SIGINT while it locks leaves its lock
     undone = clear_notes(job.repository, job.store)
+    met = [line for line in items if line.pop("met_damage", False)]
+    if met or is_hindered(cleared["space"]) or is_hindered(undone["space"]):
+        note_damage(job.store)
     known = [snapshot for snapshot in there if snapshot["id"] not in undone["forgotten"]]
     summary = {
-        "swept": dict(cleared, run_folders=swept, locks=locks, damaged_packs=aside),
+        "swept": dict(cleared, run_folders=swept, locks=locks, mended=mended),
         "undone": undone,
         "unknown_snapshots": [snapshot["id"] for snapshot in unknown_snapshots(job.store.load(), known)],
     }
     accepted = [item for item in items if item["status"] == "accepted"]
     changed = (
-        snapshots is None or locks or cleared["adopted"] or cleared["space"] or aside or undone["space"] or accepted
+        snapshots is None or locks or mended or cleared["adopted"] or cleared["space"] or undone["space"] or accepted
     )
     return _summary(job, items, summary), bool(changed)
 
@@ -134,6 +138,7 @@ def _puller(job, step):
             line.update(status="accepted", record=record["record_id"], **facts(record))
         except (FaultError, FrameRefusedError, EnvironmentError) as error:
             line.update(status="failed", reason="%s" % error)
+            line["met_damage"] = isinstance(error, ProgramFailedError) and speaks_of_damage(line["reason"])
         line.update(sent_bytes=pulling.sent, seconds=round(time.time() - began, 3))
         return line
 

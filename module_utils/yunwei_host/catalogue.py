@@ -7,22 +7,19 @@ from __future__ import absolute_import, division, print_function
 
 __metaclass__ = type
 
-import re
 import time
 
 from .clock import moment, stamp
 from .copyplan import ids_at_site
-from .faults import FaultError
+from .damage import can_read_on, hit_snapshots, mark, note_damage, packs_in, records_of
 from .frames import clean_text
 from .hostlock import HostLock
 from .records import RecordStore, payloads_of
 from .remote import RemoteSite
 from .repository import open_local
+from .rotation import choose_part, demand_part
 from .rundir import make_run_folder, remove_run_folder
 from .tripwire import is_held_by, open_trips, told
-
-_PACK = re.compile(r"\b(?:want|pack) ([0-9a-f]{64})\b")
-_PARTS = re.compile(r"\A(all|[1-9][0-9]{0,3}/[1-9][0-9]{0,3})\Z")
 
 
 def list_backups(work, secrets):
@@ -39,14 +36,16 @@ def verify_backups(work, permit, secrets, check=False):
     """Read the repository of a site back and hold the records against it; return (public summary, changed).
 
     Args:
-        work: as for `list_backups`, with "part": `all`, `n/t` or empty for the structure alone.
+        work: as for `list_backups`, with "part": `all`, `n/t`, `next/t` (the one of them that was read longest ago) or
+            empty for the structure alone.
         permit: {"run_id", "job"}.
         secrets: what the site needs.
         check: True only says what would be read.
     """
     part = work.get("part") or None
-    if part and not _PARTS.match(part):
-        raise FaultError("part %s is not known; allowed are n/t, such as 1/12, and all" % clean_text(part))
+    if part:
+        demand_part(part)
+        part = choose_part(part, RecordStore(work["records"]).reads(work["site"]))
     if check:
         return dict(list_backups(work, secrets), would_read=part or "structure"), False
     with HostLock(work["system"], permit, numbered=False):
@@ -71,42 +70,35 @@ def _verified(work, repository, part):
     began = time.time()
     snapshots = repository.snapshots()
     damage = repository.check(part)
-    packs = sorted(set(name for line in damage for name in _PACK.findall(line)))
-    hit = sorted(set(name for pack in packs for name in _users(repository, pack)))
+    if part and can_read_on(damage):
+        store = RecordStore(work["records"])
+        store.keep_reads(work["site"], dict(store.reads(work["site"]), **{part: stamp()}))
+    packs = packs_in(damage)
+    hit = hit_snapshots(repository, packs, [snapshot["id"] for snapshot in snapshots])
     summary = _listed(work, snapshots)
-    marked = _mark(work, snapshots, hit, packs) if hit else []
+    damaged = _damaged(work, snapshots, hit, packs)
+    if damage and work["site"] == "local":
+        note_damage(RecordStore(work["records"]), packs)
     lost = [line["record"] for line in summary["items"] if line["status"] != "present"]
     summary.update(
         read=part or "structure",
         damage=damage[:20],
         damaged_packs=packs,
-        damaged_records=marked,
+        damaged_records=damaged,
         lost=lost,
         seconds=round(time.time() - began, 3),
         verdict="failed" if damage or lost or summary["missing"] else "passed",
     )
-    return summary, bool(marked) and work["site"] == "local"
+    return summary, bool(damage) and work["site"] == "local"
 
 
-def _users(repository, pack):
-    """Return the short ids of the snapshots that use a damaged pack; none when its index cannot be read either."""
-    try:
-        return repository.snapshots_of_pack(pack)
-    except Exception:  # the damage is reported all the same
-        return []
-
-
-def _mark(work, snapshots, short_ids, packs):
-    """Mark the local records that a damaged pack belongs to: they count no more, so they are taken again."""
-    full = [snapshot for snapshot in snapshots if [name for name in short_ids if snapshot["id"].startswith(name)]]
-    first_ids = set(snapshot.get("original") or snapshot["id"] for snapshot in full)
+def _damaged(work, snapshots, hit, packs):
+    """Return the ids of the records that need one of the snapshots `hit`; those of this site are marked."""
+    first_ids = set(snapshot.get("original") or snapshot["id"] for snapshot in snapshots if snapshot["id"] in hit)
     store = RecordStore(work["records"])
-    marked = [record for record in store.load() if first_ids & set(payloads_of(record) + [record["record_id"]])]
-    for record in marked:
-        if work["site"] == "local":
-            record["damaged"] = {"at": stamp(), "packs": packs}
-            store.save(record)
-    return [record["record_id"] for record in marked]
+    if work["site"] == "local":
+        return mark(store, first_ids, packs)
+    return [record["record_id"] for record in records_of(store, first_ids)]
 
 
 def _listed(work, snapshots):

@@ -26,33 +26,36 @@ def plan_copy(records, items, site, here, there):
         there: `ids_at_site` of the other one.
 
     `gone` was proven there and has been retired there since (the newest of an item is copied again instead);
-    `replaced` is damaged here and has a good successor; `lost` is damaged or incomplete and should not be; `other`
-    belongs to no item of the policy.
+    `replaced` is damaged or incomplete here and has a good successor; `lost` has none; `other` belongs to no item of
+    the policy.
     """
     plan = {"copy": [], "gone": [], "replaced": [], "lost": [], "other": [], "snapshots": []}
-    newest = dict((record["item"], record) for record in records if not record.get("damaged"))
+    newest = dict((record["item"], record) for record in records if _is_good(record, set(here) | set(there)))
     for record in records:
         missing = [name for name in reversed(payloads_of(record)) if name not in there]
         missing += [name for name in [record["record_id"]] if name not in there]
         if not missing:
             continue
-        kind = _kind(record, newest.get(record["item"]), site) if record["item"] in items else "other"
-        if kind == "copy" and not set(missing) <= set(here):
-            kind = "lost"
+        can_be_copied = not record.get("damaged") and set(missing) <= set(here)
+        kind = _kind(record, newest.get(record["item"]), site, can_be_copied) if record["item"] in items else "other"
         plan[kind].append(record)
         if kind == "copy":
             plan["snapshots"] += [name for name in missing if name not in plan["snapshots"]]
     return plan
 
 
-def _kind(record, newest, site):
+def _is_good(record, known):
+    return not record.get("damaged") and set(payloads_of(record) + [record["record_id"]]) <= known
+
+
+def _kind(record, newest, site, can_be_copied):
     """Say what becomes of a record that is not whole at the other site; `newest` is the newest good one of its item."""
     superseded = newest is not None and newest["accepted_at"] > record["accepted_at"]
     if is_proven_at(record, site) and superseded:
         return "gone"
-    if record.get("damaged"):
-        return "replaced" if superseded else "lost"
-    return "copy"
+    if can_be_copied:
+        return "copy"
+    return "replaced" if superseded else "lost"
 
 
 def proof(record, there, receipt, how):

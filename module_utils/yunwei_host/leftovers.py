@@ -7,7 +7,6 @@ __metaclass__ = type
 import os
 import re
 
-from .manifest import digest_of
 from .pull import manifest_in
 from .records import payloads_of
 from .space import used_bytes
@@ -21,7 +20,7 @@ def clear_notes(repository, store):
     A backup whose manifest was already stored whole is accepted after all; everything else of a noted run is
     forgotten, its space given back. Call it only under the host's lock.
 
-    Returns {"adopted": [record ids], "forgotten": [snapshot ids], "space": None | {"before", "after", "given_back"}}.
+    Returns {"adopted": [record ids], "forgotten": [snapshot ids], "space": None | what `give_back` returns}.
     """
     notes = dict((name, note) for name, note in store.pending().items() if note.get("kind") in ("pull", "retire"))
     done = {"adopted": [], "forgotten": [], "space": None}
@@ -72,13 +71,22 @@ def useless_snapshots(notes, records, snapshots):
 
 
 def give_back(repository, snapshots):
-    """Forget `snapshots`, remove what nothing uses any more and return the measured space; nobody else may write."""
+    """Forget `snapshots`, remove what nothing uses any more and return the measured space; nobody else may write.
+
+    "hindered" says why nothing could be removed, None where it was: damage is for a verification or the next run to
+    look into, and must not keep those from coming about.
+    """
     before = used_bytes(repository.location)
     repository.forget(snapshots)
-    repository.prune()
+    hindered = repository.prune()
     remove_unfinished(repository.location)
     after = used_bytes(repository.location)
-    return {"before": before, "after": after, "given_back": before - after}
+    return {"before": before, "after": after, "given_back": before - after, "hindered": hindered}
+
+
+def is_hindered(space):
+    """Return whether damage kept `give_back` from removing anything; `space` is what it returned, or None."""
+    return bool(space and space["hindered"])
 
 
 def remove_unfinished(folder):
@@ -87,37 +95,6 @@ def remove_unfinished(folder):
         for name in names:
             if _UNFINISHED.match(name):
                 os.unlink(os.path.join(place, name))
-
-
-def set_damaged_packs_aside(repository, records):
-    """Move packs that a verification found damaged out of the repository; return their names.
-
-    restic stores no data twice, so a new backup would build on the damaged bytes again. What is moved away is kept in
-    a folder beside the repository for a person to look at.
-    """
-    packs = sorted(set(pack for record in records for pack in (record.get("damaged") or {}).get("packs", [])))
-    aside = [pack for pack in packs if _set_aside(repository.location, pack)]
-    if aside:
-        repository.forget_missing_packs()
-    return aside
-
-
-def _set_aside(folder, pack):
-    source, target = os.path.join(folder, "data", pack[:2], pack), os.path.join(os.path.dirname(folder), "damaged")
-    if not os.path.isfile(source) or digest_of(_pieces(source))[1] == pack:
-        return False
-    if not os.path.isdir(target):
-        os.mkdir(target, 0o700)
-    os.rename(source, os.path.join(target, pack))
-    return True
-
-
-def _pieces(path):
-    with open(path, "rb") as stream:
-        piece = stream.read(1 << 20)
-        while piece:
-            yield piece
-            piece = stream.read(1 << 20)
 
 
 def unknown_snapshots(records, snapshots):

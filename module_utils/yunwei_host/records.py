@@ -30,6 +30,7 @@ class RecordStore:
         self.receipts_folder = os.path.join(folder, "receipts")
         self.usage_folder = os.path.join(folder, "usage")
         self.probes_folder = os.path.join(folder, "probes")
+        self.reads_folder = os.path.join(folder, "reads")
         self.rejected_folder = os.path.join(folder, "rejected")
 
     def load(self):
@@ -79,6 +80,15 @@ class RecordStore:
     def keep_probe(self, site, state):
         """Remember the append-only probe at a site."""
         write_json(self.probes_folder, site + ".json", state)
+
+    def reads(self, site):
+        """Return when which part of a site's repository was last read back: {"n/t" or "all": time}."""
+        name = site + ".json"
+        return read_json(self.reads_folder, name) if name in _names(self.reads_folder) else {}
+
+    def keep_reads(self, site, reads):
+        """Remember when which part of a site's repository was last read back."""
+        write_json(self.reads_folder, site + ".json", reads)
 
     def rejected(self):
         """Return what is remembered of snapshots that no record names: {id: {"first_seen", "why", ...}}."""

@@ -24,7 +24,7 @@ from .resticstream import Dump, Writer, full_id
 
 _INHERITED = ("PATH", "HOME", "TMPDIR")
 _ID = re.compile(r"\A[0-9a-f]{64}\Z")
-_DAMAGE = re.compile(r"error|not match|not found|missing|damaged|invalid", re.IGNORECASE)
+_DAMAGE = re.compile(r"error|not match|not found|not exist|missing|damaged|invalid|unexpected", re.IGNORECASE)
 # Said when bytes of the repository are not what they must be; all else could be the host or the network.
 _BAD_BYTES = re.compile(
     r"ciphertext verification failed|does not match|hash mismatch|invalid data returned|not found in (?:index|repo)"
@@ -33,8 +33,13 @@ _BAD_BYTES = re.compile(
     r"|wrong (?:number of|length)|too short|Load\("
 )
 _DAMAGED = ("repository contains errors", "LoadIndex returned errors")
+# Why a prune or a count of what a snapshot needs ends where something that is needed is damaged or gone.
+_LACKS = re.compile(
+    r"packs from index missing|index is not complete|invalid data returned|not found in repository|blob \S+ not found"
+    r"|ciphertext verification failed|does not match|error walking snapshot"
+)
 _SITE_SAYS = re.compile(r"repository_gate: (refused|busy): ([^\n]+)")
-_IN_SNAPSHOT = re.compile(r"in snapshot ([0-9a-f]{8,64})")
+_IN_SNAPSHOT = re.compile(r"(?:in|belongs to) snapshot ([0-9a-f]{8,64})")
 _SAYINGS = (
     ("wrong password or no key found", RepositoryPasswordError, "the password in Vault opens no key of the repository"),
     ("Is there a repository at the following location", RepositoryAbsentError, "there is no repository"),
@@ -128,10 +133,15 @@ class Repository:
             self.judge(code, err, "check")
         return [clean_text(line) for line in text.splitlines() if _DAMAGE.search(line)] if code else []
 
-    def snapshots_of_pack(self, pack):
-        """Return the short ids of the snapshots that use `pack`."""
-        text = self._output(["find", "--no-lock", "--pack", full_id(pack)]).decode("utf-8", "replace")
-        return sorted(set(_IN_SNAPSHOT.findall(text)))
+    def snapshots_of_packs(self, packs):
+        """Return the short ids of the snapshots that use one of `packs`."""
+        text = self._output(["find", "--no-lock", "--pack"] + [full_id(pack) for pack in packs])
+        return sorted(set(_IN_SNAPSHOT.findall(text.decode("utf-8", "replace"))))
+
+    def are_whole(self, snapshots):
+        """Return whether the index knows every piece of data that `snapshots` (full ids) are made of."""
+        words = ["stats", "--no-lock", "--mode", "raw-data"] + [full_id(name) for name in snapshots]
+        return not self._lack(words)
 
     # -- writing ------------------------------------------------------------------------------------------------
 
@@ -154,11 +164,14 @@ class Repository:
             self.call(["forget"] + [full_id(name) for name in snapshots])
 
     def prune(self):
-        """Remove packs that nothing uses; never repacks, so the time is bounded by what is removed."""
-        self.call(["prune", "--max-unused=unlimited"])
+        """Remove packs that nothing uses; never repacks, so the time is bounded by what is removed.
 
-    def forget_missing_packs(self):
-        """Drop from the index what lies in packs that are no longer there, so that it is stored anew."""
+        Returns None, or the words of restic where it removed nothing because of what is damaged or gone.
+        """
+        return self._lack(["prune", "--max-unused=unlimited"])
+
+    def rebuild_index(self):
+        """Make the index anew from the packs that are there."""
         self.call(["rebuild-index"])
 
     def unlock(self):
@@ -196,6 +209,14 @@ class Repository:
         )
         self.judge(code, err, words[0])
         return out, err
+
+    def _lack(self, words):
+        """Run restic; return None, or what it says when something that it needs is damaged or gone."""
+        code, _, err = process.run(self._argv(words), [self._password], die_with=signal.SIGINT, env=self._variables())
+        text = err.decode("utf-8", "replace")
+        if code and _LACKS.search(text):
+            return last_line(text)
+        return self.judge(code, err, words[0])
 
     def _output(self, words):
         """Return everything that restic prints for `words`."""

@@ -132,17 +132,24 @@ def _reasons(ours, item, work, now, local):
         return
     trips = open_trips(ours, work["tripwire_releases"])
     odd = [(record, reason) for record in ours for reason in [_oddness(record, now)] if reason]
-    odd += [(trip, "suspicious: the tripwire's finding is not released") for trip in trips]
-    aside = [record for record, _ in odd]
+    aside = [record for record, _ in odd] + trips
     good = [record for record in ours if record not in aside and not record.get("damaged")]
+    odd = [pair for pair in odd if not _is_replaced(pair[0], good, work["needs_site"])]
+    odd += [(trip, "suspicious: the tripwire's finding is not released") for trip in trips]
     for pair in odd + [(record, "no good one exists") for record in ours if not good] + _counted(good, work, local):
         yield pair
     for record in ours:
-        # What cannot be read any more can never be proven: once a good successor is, it waits for nothing.
-        replaced = record.get("damaged") and good and is_proven_at(good[0], work["needs_site"])
+        replaced = _is_replaced(record, good, work["needs_site"])
         must_be_proven = not replaced and not [name for name in _names(work) if record["record_id"].startswith(name)]
         for reason in _protections(record, work, must_be_proven) + _held_by(record, trips):
             yield record, reason
+
+
+def _is_replaced(record, good, site):
+    """Return whether a record that cannot be read whole any more, so never proven, has a good successor that is."""
+    if not (record.get("damaged") or record.get("lost")):
+        return False
+    return any(_age_key(one) > _age_key(record) and is_proven_at(one, site) for one in good)
 
 
 def _by_law(ours, now):

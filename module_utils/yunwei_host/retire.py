@@ -11,9 +11,10 @@ import time
 from .acting import demand_planned
 from .capacity import forecast, remember
 from .clock import local_time, stamp
+from .damage import mend, note_damage
 from .faults import FaultError, RefusedByPolicyError, RepositoryAbsentError
 from .hostlock import HostLock
-from .leftovers import clear_notes, give_back, unknown_snapshots
+from .leftovers import clear_notes, give_back, is_hindered, unknown_snapshots
 from .records import RecordStore, payloads_of
 from .rejected import plan_rejected
 from .repository import clear_dead_locks, open_repository, own_like_config
@@ -68,6 +69,8 @@ def what_goes(plan):
 
 def _retire(work, host, permit, repository, store):
     locks = clear_dead_locks(repository)
+    # At the other site that site's administrator mends: its receipts must not lose sight of what was damaged.
+    mended = mend(repository, store) if work["site"] == "local" else None
     cleared = clear_notes(repository, store)
     records, quarantined = _records(work, repository, store, learn=True)
     plan = _plan(work, repository, store, records, time.time())
@@ -76,9 +79,11 @@ def _retire(work, host, permit, repository, store):
         store.keep_rejected(one)
     space = _remove(repository, store, plan, permit) if plan["remove"] or plan["payloads"] else None
     summary = _summary(work, records, plan, quarantined, space)
-    summary["swept"] = dict(cleared, locks=locks)
+    summary["swept"] = dict(cleared, locks=locks, mended=mended)
+    for hindered in [one for one in (space, cleared["space"]) if is_hindered(one)][:1]:
+        summary = _with_hindrance(summary, work, store, hindered["hindered"])
     summary = _with_capacity(summary, work, _capacity(work, repository, store, keep=True))
-    return summary, bool(space or locks or cleared["space"])
+    return summary, bool(space or locks or mended or cleared["space"])
 
 
 def _open(work, secrets):
@@ -174,6 +179,15 @@ def _capacity(work, repository, store, keep):
     if keep:
         store.keep_usage(samples)
     return forecast(samples, free, work["alert_days"])
+
+
+def _with_hindrance(summary, work, store, hindered):
+    """Tell that no space was given back because of damage; at this site the next run then mends first."""
+    if work["site"] == "local":
+        note_damage(store)
+    reason = "damage keeps its space from being given back: %s; run yunwei backups verify" % hindered
+    summary["items"].append({"item": "site:%s" % work["site"], "status": "failed", "reason": reason})
+    return dict(summary, verdict="failed")
 
 
 def _with_capacity(summary, work, found):

@@ -20,7 +20,7 @@ from yunwei.vault_login import read_credentials_file
 ROLES = [
     f"{job}-{system}"
     for system in ("legalservice", "mediation")
-    for job in ("back-up", "sync-to-miyun", "retire-backups", "inspect")
+    for job in ("back-up", "sync-to-miyun", "retire-backups", "verify-backups", "inspect")
 ]
 
 

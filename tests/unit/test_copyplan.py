@@ -1,5 +1,6 @@
 """What is copied to the second site, in which order, and what a receipt proves."""
 
+import pytest
 from yunwei_host.copyplan import ids_at_site, plan_copy, proof
 
 
@@ -51,6 +52,16 @@ def test_what_is_incomplete_or_damaged_here_is_not_copied():
 def test_a_damaged_one_that_has_a_good_successor_holds_nothing_up():
     found = plan([record(1, damaged={"at": "x"}), record(2)])
     assert (found["lost"], len(found["replaced"]), found["snapshots"]) == ([], 1, ["payload-2", "manifest-2"])
+
+
+def test_a_lost_one_that_has_a_good_successor_holds_nothing_up():
+    found = plan([record(1), record(2)], here=["manifest-1", "payload-2", "manifest-2"])
+    assert (found["lost"], found["replaced"], found["snapshots"]) == ([], [record(1)], ["payload-2", "manifest-2"])
+
+
+@pytest.mark.parametrize("successor", [record(2), record(2, damaged={"at": "x"})])
+def test_a_lost_one_whose_successor_is_no_good_either_is_lost(successor):
+    assert record(1) in plan([record(1), successor], here=["manifest-1", "manifest-2"])["lost"]
 
 
 def test_an_item_that_policy_does_not_name_is_reported():

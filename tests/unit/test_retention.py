@@ -97,10 +97,29 @@ def test_never_removes_what_the_other_site_has_not_proven():
     assert removed(records, work(needs_site=None)) == [1, 2]
 
 
-def test_a_damaged_one_waits_for_no_proof_once_a_good_successor_is_proven():
-    damaged = record(1, 9, proven=False, damaged={"at": "x"})
-    assert removed([damaged, record(2, 0)], work()) == [1]
-    assert removed([damaged, record(2, 0, proven=False)], work()) == []
+BROKEN = [{"damaged": {"at": "x"}}, {"lost": ["payload"]}]
+
+
+@pytest.mark.parametrize("how", BROKEN)
+def test_a_broken_one_waits_for_no_proof_once_a_good_successor_is_proven(how):
+    broken = record(1, 9, proven=False, **how)
+    assert removed([broken, record(2, 0)], work()) == [1]
+    assert removed([broken, record(2, 1), record(3, 0, proven=False)], work(keep={"last": 2})) == [1]
+    assert removed([broken, record(2, 0, proven=False)], work()) == []
+    assert removed([broken, record(2, 0, damaged={"at": "x"})], work()) == []
+
+
+@pytest.mark.parametrize("how", BROKEN)
+def test_a_broken_one_that_only_an_older_one_stands_for_stays(how):
+    assert removed([record(1, 0, proven=False, **how), record(2, 9)], work()) == []
+
+
+def test_a_lost_one_stays_under_a_hold_and_at_the_last_site_of_the_chain():
+    lost = record(1, 9, proven=False, lost=["payload"])
+    hold = {"item": ITEM, "record": f"{1:064x}", "reason": "court", "until": None}
+    assert removed([lost, record(2, 0)], work(legal_holds=[hold])) == []
+    found = plan([lost, record(2, 0)], work(needs_site=None))
+    assert found["keep"][f"{1:064x}"] == ["parts of it are missing: for a person to look at"]
 
 
 def test_never_removes_what_is_under_a_legal_hold():

@@ -29,6 +29,7 @@ def test_backups_run_when_their_items_are_due_and_the_others_as_the_estate_says(
         "back-up-mediation": [("day", None, "01:30"), ("day", None, "02:00")],
         "sync-to-miyun-mediation": [("day", None, "04:00")],
         "retire-backups-mediation": [("day", None, "05:00")],
+        "verify-backups-mediation": [("day", None, "07:00")],
         "inspect-backup-sites-mediation": [("month", 1, "08:00")],
     }
 
@@ -39,6 +40,9 @@ def test_a_timer_starts_its_job_for_its_system_with_a_login_of_its_own(lab: Inve
     place = ["--system", "mediation", "--inventory", "/etc/yunwei/inventory"]
     assert inspect["command"] == ["/usr/local/bin/yunwei", "inspect", "backup-sites", *place]
     assert inspect["environment"]["YUNWEI_LOGIN_FILE"] == "/run/yunwei/logins/inspect-mediation.json"
+    verify = timers["verify-backups-mediation"]
+    assert verify["command"] == ["/usr/local/bin/yunwei", "backups", "verify", *place]
+    assert verify["environment"]["YUNWEI_LOGIN_FILE"] == "/run/yunwei/logins/verify-backups-mediation.json"
 
 
 def test_every_timers_login_can_be_handed_out() -> None:

@@ -47,8 +47,8 @@ def _remark(item: Mapping[str, Any]) -> str:
 
 
 def verify(options: argparse.Namespace) -> int:
-    """Read a repository back and compare it with its records."""
-    part = "all" if options.all else options.part or "1/12"
+    """Read a repository back and compare it with its records; by default the twelfth that was read longest ago."""
+    part = "all" if options.all else options.part or "next/12"
     result = _launch(options, "verify-backups", {"yunwei_part": part})
     jobs.print_result(result, as_json=options.json)
     return result.exit_code

@@ -38,7 +38,12 @@ def add_backups(commands: Commands) -> None:
     release.add_argument("-o", "--output", type=absolute, required=True, metavar="FILE", help="the plan's file")
     with_inventory(release)
     which = verify.add_mutually_exclusive_group()
-    which.add_argument("--part", metavar="n/t", help="read part n of t of all data; t runs read everything")
+    which.add_argument(
+        "--part",
+        metavar="n/t",
+        help="read part n of t of all data, or next/t: the one read longest ago; t runs read everything "
+        "(default: next/12)",
+    )
     which.add_argument("--all", action="store_true", help="read all data")
 
 

@@ -18,6 +18,7 @@ TIMED_JOBS: dict[str, tuple[str, ...]] = {
     "back-up": ("run", "back-up"),
     "sync-to-miyun": ("run", "sync-to-miyun"),
     "retire-backups": ("run", "retire-backups"),
+    "verify-backups": ("backups", "verify"),
     "inspect-backup-sites": ("inspect", "backup-sites"),
 }
 _FREE = tuple(name for name in TIMED_JOBS if name != "back-up")
