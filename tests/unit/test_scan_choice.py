@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -18,11 +19,13 @@ from yunwei.cli import main
 from yunwei.errors import UsageError
 from yunwei.paths import content_root
 from yunwei.policy.catalogue import read_catalogue
+from yunwei.policy.inventory import Host
 from yunwei.scan import plan_document
 from yunwei.scan.choice import left_out, read_choice, systems_of
 from yunwei.scan.findings import findings_of
 from yunwei.scan.plan import Planner
 from yunwei.scan.waivers import waive
+from yunwei.work.hardening import VISITED, visits
 
 EXAMPLE = content_root() / "inventories" / "example"
 NOW = datetime(2026, 12, 1, tzinfo=UTC)
@@ -196,6 +199,19 @@ def test_every_fault_is_named_at_once_and_not_without_end(importer, plan, path):
         read_choice(path, importer.policy, importer.store)
     assert str(caught.value).count("a host of the inventory") == 20
     assert "and 10 more" in str(caught.value)
+
+
+def test_the_hosts_that_are_visited_are_those_of_the_playbook(importer):
+    plays = yaml.safe_load((content_root() / "playbooks/harden_servers.yml").read_text(encoding="utf-8"))
+    assert {frozenset(play["hosts"].split(":")) for play in plays} == {VISITED}
+    assert visits(importer.policy.hosts[HOST])
+    assert not visits(Host("elsewhere", ("all", "controllers"), {}))
+    planner = Planner(importer.policy, read_catalogue()[0], "openscap", {}, date(2026, 12, 1))
+    planner.hosts[HOST] = replace(planner.hosts[HOST], visited=False)
+    identity = importer.read(xccdf(FAILED, target="x", addresses=[]), host=HOST)["id"]
+    found = [planner.outcome(one) for one in findings_of(importer.store, identity)]
+    assert {one.kind for one in found} == {"person"}
+    assert "this host is not in group production, so harden-servers leaves it out" in {one.why for one in found}
 
 
 def test_an_accepted_finding_leaves_its_rule_out_until_its_day(importer, plan):

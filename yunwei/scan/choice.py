@@ -22,12 +22,11 @@ from yunwei.scan.findings import findings_of
 from yunwei.scan.plan_shape import HardenStep, PlannedHost, ScanPlan
 from yunwei.scan.store import Store
 from yunwei.scan.waivers import waivers
-from yunwei.work.hardening import hosts_by_ssh
+from yunwei.work.hardening import hosts_by_ssh, visits
 
 LARGEST = 64 << 20
 _DEEPEST = 20
 _MOST_PROBLEMS = 20
-_VISITED = frozenset(["production", "hardening_canaries"])  # the groups of playbooks/harden_servers.yml
 _NEXT = "Correct the file, or make a new one with `yunwei scan plan ID -o FILE`. Nothing was changed."
 Place = tuple[str | int, ...]
 Rules = dict[str, list[str]]
@@ -191,7 +190,7 @@ class _Checker:
                 yield self._problem((*place, "systems", number), repr(name), allowed, hint)
 
     def _reached(self, place: Place, host: Host, systems: Sequence[System]) -> Iterator[Problem]:
-        if _VISITED.isdisjoint(host.groups) or not any(host.name in hosts_by_ssh(self._policy, one) for one in systems):
+        if not visits(host) or not any(host.name in hosts_by_ssh(self._policy, one) for one in systems):
             allowed = "a host of group production that is reached by SSH and belongs to a system"
             yield self._problem(place, f"'{host.name}', which harden-servers leaves out", allowed)
         elif not any(system.hardening for system in systems):

@@ -17,6 +17,7 @@ from yunwei.policy.suggest import did_you_mean
 from yunwei.work.pins import pinned_keys
 from yunwei.work.restarts import serving
 
+VISITED = frozenset(["production", "hardening_canaries"])  # the groups of playbooks/harden_servers.yml
 Chosen = Mapping[str, Mapping[str, str | None]]
 """By host the rules that somebody chose, beside what policy asks for; each with why it is left out, None where not."""
 
@@ -171,6 +172,11 @@ def _hardened(policy: Policy, host: str) -> list[System]:
 
 def _waivers(policy: Policy, host: str) -> list[Waiver]:
     return [one for system in _hardened(policy, host) if system.hardening for one in system.hardening.waive]
+
+
+def visits(host: Host) -> bool:
+    """Tell whether the job's playbook goes to a host."""
+    return not VISITED.isdisjoint(host.groups)
 
 
 def _served(policy: Policy, host: str) -> list[str]:
