@@ -174,7 +174,10 @@ def test_a_stored_plan_of_it_is_approved_and_carried_out_and_its_record_names_th
     assert "needs a plan that a second person has approved" in ground.said
     stored = tmp_path / "plan.json"
     ground.yunwei("plan", "harden-servers", "--plan", str(ground.plan), "-o", str(stored))
-    ground.yunwei("approve", str(stored), "--as", OFFICER, "--key", str(keys[OFFICER]))
+    words = ["approve", str(stored), "--as", OFFICER, "--key", str(keys[OFFICER])]
+    approved = ground.run([str(BIN / "yunwei"), *words, "-i", str(ground.estate.inventory.folder)])
+    assert f"by a scan plan of report {ground.report}" in approved.stdout, approved.stderr
+    assert f"  app1: {UMASK} for f-" in approved.stdout
     assert ground.play(yunwei_plan=str(stored), yunwei_scan_plan=str(ground.plan)) == ("refused", 2)
     assert "leave the scan plan, yunwei_scan_plan, out" in ground.said
     ground.plan.unlink()
