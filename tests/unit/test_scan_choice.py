@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -14,9 +15,9 @@ import yaml
 
 from tests.inventories import InventoryCopy
 from tests.scan_reports import Importer, xccdf
-from yunwei import plans, policy, work
+from yunwei import gate, plans, policy, work
 from yunwei.cli import main
-from yunwei.errors import UsageError
+from yunwei.errors import RefusedError, UsageError
 from yunwei.paths import content_root
 from yunwei.policy.catalogue import read_catalogue
 from yunwei.policy.inventory import Host
@@ -259,6 +260,44 @@ def test_the_command_tells_plans_apart_by_content(state, capsys, words, text, sa
     assert main([*words, "--plan", str(state.parent / "plan.any"), "-i", str(EXAMPLE)]) == 2
     assert said in capsys.readouterr().err
     assert not state.exists()
+
+
+@pytest.fixture
+def asked(importer, plan, path, monkeypatch) -> Callable[..., gate.Request]:
+    """Return a function that asks the gate to narrow a request down to the plan."""
+    monkeypatch.setenv("YUNWEI_STATE", str(importer.folder))
+    path.write_text(plan_document.as_yaml(plan), encoding="utf-8")
+
+    def narrow(permits: Sequence[Any] = (), named: str = str(path), **more: Any) -> gate.Request:
+        session: Any = SimpleNamespace(policy=importer.policy, permits=permits)
+        request = gate.Request("harden-servers", options={"scan_plan": named}, play=[OTHER, HOST], hosts=[HOST])
+        return gate._narrowed(replace(request, **more), None, session)
+
+    return narrow
+
+
+def test_the_gate_goes_by_the_plan_s_systems_hosts_and_rules(asked, plan):
+    made = asked()
+    assert (list(made.systems), list(made.hosts)) == (["mediation"], [HOST])
+    chosen = made.options["scan_plan"]
+    assert (chosen["report"], chosen["hosts"].keys()) == (plan["report"]["id"], {HOST})
+    elsewhere = asked(hosts=[OTHER])
+    assert (list(elsewhere.hosts), elsewhere.options["scan_plan"]["hosts"]) == ([], {})
+    assert asked(named="", systems=["legalservice"]).options == {}
+
+
+@pytest.mark.parametrize("more", [{"systems": ["legalservice"]}, {"play": [OTHER]}])
+def test_the_gate_refuses_what_the_plan_has_nothing_for(asked, more):
+    with pytest.raises(UsageError, match=f"the scan plan is for {HOST}, and none was asked for"):
+        asked(**more)
+
+
+def test_a_plan_that_is_changed_while_its_run_goes_on_ends_the_run(asked, path):
+    before = [{"options": asked().options}]
+    assert asked(before).options == before[0]["options"]
+    path.write_text(path.read_text(encoding="utf-8") + "# edited\n", encoding="utf-8")
+    with pytest.raises(RefusedError, match="was changed while this run was going on"):
+        asked(before)
 
 
 def test_a_stored_plan_puts_the_parts_of_its_hosts_together():
