@@ -163,7 +163,8 @@ def test_a_finding_leads_over_an_edited_scan_plan_to_its_change_and_back(lab: La
     failed = dict.fromkeys(["sshd_disable_x11_forwarding", "sshd_set_idle_timeout"], "fail")
     report.write_text(xccdf(failed, target="x", addresses=[]), encoding="utf-8")
     (imported,) = lab.json("scan", "import", str(report), "--host", "app1")["reports"]
-    lab.json("scan", "plan", imported["id"], "-o", str(plan))
+    (identity,) = [one["id"] for one in lab.json("scan", "list") if one["sha256"] == imported["sha256"]]
+    lab.json("scan", "plan", identity, "-o", str(plan))
     content = yaml.safe_load(plan.read_text(encoding="utf-8"))
     (host,) = content["hosts"]
     host["harden"] = [step for step in host["harden"] if step["rule"] == "sshd-x11"]
@@ -177,7 +178,7 @@ def test_a_finding_leads_over_an_edited_scan_plan_to_its_change_and_back(lab: La
     assert picture(lab, "db1") == before["db1"]
 
     def tested() -> dict[str, tuple[str, str]]:
-        found = lab.json("scan", "retest", imported["id"], expect=1)["findings"]
+        found = lab.json("scan", "retest", identity, expect=1)["findings"]
         return {one["rules"][0]: (one["verdict"], one["evidence"]) for one in found}
 
     assert tested() == {"sshd-x11": ("fixed", done["run_id"]), "sshd-idle": ("open", "")}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import subprocess
 import sys
@@ -106,7 +107,8 @@ def ground(estate: Estate, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> G
     made = Ground(estate, worlds, tmp_path / "plan.yml")
     report = tmp_path / "report.xml"
     report.write_text(xccdf(dict.fromkeys(FAILED, "fail"), target="x", addresses=[]), encoding="utf-8")
-    made.report = made.yunwei("scan", "import", str(report), "--host", "app1")["reports"][0]["id"]
+    made.yunwei("scan", "import", str(report), "--host", "app1")
+    made.report = next((estate.state / "scans").glob("s-*.sqlite")).stem
     made.yunwei("scan", "plan", made.report, "-o", str(made.plan))
     made.edit(without(EMPTY))
     return made
@@ -140,7 +142,11 @@ def test_a_finding_leads_over_the_edited_plan_to_its_change_its_test_and_the_fee
     output = ground.plan.with_name("feedback.csv")
     command = [str(BIN / "yunwei"), "scan", "feedback", ground.report, "--lang", "en", "-o", str(output)]
     assert ground.run(command).returncode == 0
-    rows = {row[-1]: row for row in csv.reader(output.open(encoding="utf-8-sig", newline="")) if len(row) > 10}
+    rows = {
+        row[-1]: row
+        for row in csv.reader(io.StringIO(output.read_bytes().decode("utf-8-sig"), newline=""))
+        if len(row) > 10
+    }
     retest = ground.estate.last_run()["run_id"]
     for finding in findings.values():
         assert "Set right, self-test passed" in rows[finding]
