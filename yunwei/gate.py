@@ -157,8 +157,8 @@ def _narrowed(request: Request, plan: Plan | None, session: Session) -> Request:
         return replace(request, options=options)
     chosen = cast(choice.Choice, named)
     if plan is None:
+        _demand_unchanged(Path(str(named)), session)
         chosen = choice.read_choice(Path(str(named)), session.policy, Store.default())
-        _demand_unchanged(chosen, session)
     asked = [system.id for system in session.policy.choose_systems(request.systems)]
     systems = [name for name in choice.systems_of(session.policy, chosen["hosts"]) if name in asked]
     served = {host for name in systems for host in session.policy.system(name).hosts}.intersection(chosen["hosts"])
@@ -170,11 +170,11 @@ def _narrowed(request: Request, plan: Plan | None, session: Session) -> Request:
     return replace(request, systems=systems, hosts=batch, options={**options, "scan_plan": part})
 
 
-def _demand_unchanged(chosen: choice.Choice, session: Session) -> None:
-    """Raise `RefusedError` where an earlier batch of this run went by another text of the same file."""
-    before = [permit["options"].get("scan_plan", chosen) for permit in session.permits]
-    if any(one["file_sha256"] != chosen["file_sha256"] for one in before):
-        raise RefusedError("the scan plan was changed while this run was going on: look at what was done, start anew")
+def _demand_unchanged(path: Path, session: Session) -> None:
+    """Raise `RefusedError` where an earlier batch of this run went by another text of the file."""
+    before = {permit["options"]["scan_plan"]["file_sha256"] for permit in session.permits}
+    if before - {choice.digest_of(path)}:
+        raise RefusedError(f"{path} was changed while this run was going on: look at what was done, and start anew")
 
 
 def build_work(request: Request, session: Session, system: str, now: datetime) -> dict[str, Any]:

@@ -295,9 +295,10 @@ def test_the_gate_refuses_what_the_plan_has_nothing_for(asked, more):
 def test_a_plan_that_is_changed_while_its_run_goes_on_ends_the_run(asked, path):
     before = [{"options": asked().options}]
     assert asked(before).options == before[0]["options"]
-    path.write_text(path.read_text(encoding="utf-8") + "# edited\n", encoding="utf-8")
-    with pytest.raises(RefusedError, match="was changed while this run was going on"):
-        asked(before)
+    for text in (path.read_text(encoding="utf-8") + "# edited\n", "nonsense"):
+        path.write_text(text, encoding="utf-8")
+        with pytest.raises(RefusedError, match="was changed while this run was going on"):
+            asked(before)
 
 
 def test_a_stored_plan_puts_the_parts_of_its_hosts_together():

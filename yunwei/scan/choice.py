@@ -56,8 +56,17 @@ def read_choice(path: Path, policy: Policy, store: Store) -> Choice:
     hosts = {name: rules for name, rules in hosts.items() if rules}
     if not hosts:
         raise UsageError(f"{path}: hosts: no host has a step below `harden`, so there is nothing to set. {_NEXT}")
-    digest = hashlib.sha256(content).hexdigest()
-    return {"report": plan.report.id, "report_sha256": plan.report.sha256, "file_sha256": digest, "hosts": hosts}
+    return {
+        "report": plan.report.id,
+        "report_sha256": plan.report.sha256,
+        "file_sha256": hashlib.sha256(content).hexdigest(),
+        "hosts": hosts,
+    }
+
+
+def digest_of(path: Path) -> str:
+    """Return the SHA-256 of a scan plan's file; raises `UsageError` where it cannot be read."""
+    return hashlib.sha256(_content(path)).hexdigest()
 
 
 def systems_of(policy: Policy, hosts: Mapping[str, object]) -> list[str]:
