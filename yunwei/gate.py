@@ -14,6 +14,8 @@ from yunwei.jobs import Job, JobClass, find_job
 from yunwei.permits import require_issued
 from yunwei.plans import Plan, demand_recorded, read_plan
 from yunwei.policy import Policy, System
+from yunwei.scan import choice
+from yunwei.scan.store import Store
 from yunwei.session import Session, current
 from yunwei.vault_policies import secret_names
 from yunwei.work.back_up import HostVariables, local_records, local_repository, tripwire_releases
@@ -30,6 +32,7 @@ class Request:
     """What the gate task asked for.
 
     `options` are the job's own: `site`; for restores the fields of `yunwei.work.RestoreOptions`; others are handed on.
+    `scan_plan` is the file of a scan plan: then rules, and hosts and systems among those asked for, are those it names.
     `play` are the hosts of the play, `hosts` those of them that this batch is about. `plan` is the file of a stored
     plan: then systems, options and hosts are the plan's. `approval` is the file that approves it, by default beside it.
     """
@@ -87,6 +90,7 @@ def open_gate(request: Request, session: Session) -> dict[str, Any]:
     if plan:
         request = _planned_request(request, job, plan)
         demand_recorded(plan, session.ledger.find_run(plan.run_id))
+    request = _narrowed(request, plan, session)
     if request.site not in ("local", "miyun"):
         raise UsageError(f"site {request.site!r} is not known; allowed are local and miyun")
     systems = [system.id for system in session.policy.choose_systems(request.systems)]
@@ -123,6 +127,8 @@ def _planned_request(request: Request, job: Job, plan: Plan) -> Request:
     """Return the request as the plan says it; a request that is about something else is refused."""
     if plan.job != job.name:
         raise RefusedError(f"{request.plan} is a plan of {plan.job}, and this is {job.name}: start {plan.job} with it")
+    if request.options.get("scan_plan"):
+        raise UsageError(f"{request.plan} holds what it was made of: leave the scan plan, yunwei_scan_plan, out")
     if request.systems and set(request.systems) != set(plan.systems):
         raise RefusedError(
             f"{request.plan} is for {', '.join(plan.systems)}, and {', '.join(request.systems)} was asked for: a plan "
@@ -138,6 +144,39 @@ def _planned_request(request: Request, job: Job, plan: Plan) -> Request:
     return replace(request, systems=plan.systems, options={**request.options, **plan.options}, hosts=hosts)
 
 
+def _narrowed(request: Request, plan: Plan | None, session: Session) -> Request:
+    """Return the request for just what its scan plan chooses, which takes the place of the file's name in its options.
+
+    Raises:
+        RefusedError: the file was changed while the run was going on.
+        UsageError: it is no plan to go by, or chooses nothing of what was asked for.
+    """
+    named = request.options.get("scan_plan")
+    options = {name: value for name, value in request.options.items() if name != "scan_plan"}
+    if not named:
+        return replace(request, options=options)
+    chosen = cast(choice.Choice, named)
+    if plan is None:
+        _demand_unchanged(Path(str(named)), session)
+        chosen = choice.read_choice(Path(str(named)), session.policy, Store.default())
+    asked = [system.id for system in session.policy.choose_systems(request.systems)]
+    systems = [name for name in choice.systems_of(session.policy, chosen["hosts"]) if name in asked]
+    served = {host for name in systems for host in session.policy.system(name).hosts}.intersection(chosen["hosts"])
+    if served.isdisjoint(request.play):
+        planned = ", ".join(chosen["hosts"])
+        raise UsageError(f"the scan plan is for {planned}, and none was asked for: leave --system and --limit out")
+    batch = [host for host in request.hosts if host in served]
+    part = {**chosen, "hosts": {host: chosen["hosts"][host] for host in batch}}
+    return replace(request, systems=systems, hosts=batch, options={**options, "scan_plan": part})
+
+
+def _demand_unchanged(path: Path, session: Session) -> None:
+    """Raise `RefusedError` where an earlier batch of this run went by another text of the file."""
+    before = {permit["options"]["scan_plan"]["file_sha256"] for permit in session.permits}
+    if before - {choice.digest_of(path)}:
+        raise RefusedError(f"{path} was changed while this run was going on: look at what was done, and start anew")
+
+
 def build_work(request: Request, session: Session, system: str, now: datetime) -> dict[str, Any]:
     """Return the unit of work of one system, as the job's modules take it."""
     policy = session.policy
@@ -150,7 +189,7 @@ def build_work(request: Request, session: Session, system: str, now: datetime) -
         "inspect-databases": lambda: work.inspect_databases_work(policy, system),
         "maintain-databases": lambda: work.maintain_databases_work(policy, system, now),
         "harden-servers": lambda: work.hardening_work(
-            policy, system, request.options.get("accept_irreversible") or [], now
+            policy, system, request.options.get("accept_irreversible") or [], now, _chosen(request, policy, now)
         ),
         "undo": lambda: work.undo_work(policy, system, str(request.options.get("change") or "")),
         "list-locks": lambda: {"system": system},
@@ -162,6 +201,12 @@ def build_work(request: Request, session: Session, system: str, now: datetime) -
     }
     build = builders.get(request.name, lambda: _reading_work(request, policy, system, now))
     return dict(build())
+
+
+def _chosen(request: Request, policy: Policy, now: datetime) -> work.Chosen | None:
+    named = request.options.get("scan_plan")
+    today = now.astimezone(policy.estate.zone).date()
+    return choice.left_out(named["hosts"], Store.default(), today) if named else None
 
 
 def _retire_work(request: Request, policy: Policy, system: str, now: datetime) -> Mapping[str, Any]:

@@ -12,9 +12,12 @@ from yunwei import ledger, plans, policy, proofs, runner
 from yunwei.errors import RefusedError, UsageError
 from yunwei.jobs import Job
 from yunwei.ledger import Signer
+from yunwei.scan import choice
+from yunwei.scan.store import Store
 from yunwei.session import Intent
 from yunwei.shared_login import shared_login
 from yunwei.vault import VaultClient
+from yunwei.work import Chosen
 
 Afterwards = Callable[[dict[str, Any], VaultClient], None]
 """Called with a run's document and its client of Vault, which also signs, while the run's login still lives."""
@@ -59,7 +62,10 @@ def launch(request: Request, progress: runner.Progress, afterwards: Afterwards |
         outcome = runner.run(_to_launch(request, systems), progress, intent.run_id, login.environment)
         document = _document(request, outcome)
         if not request.check and document["exit_code"] == 0 and request.job.proofs:
-            found = proofs.prove(request.job, request.inventory, systems, request.as_of or began)
+            as_of = request.as_of or began
+            found = proofs.prove(
+                request.job, request.inventory, systems, as_of, _chosen_rules(outcome.run_id, request.inventory)
+            )
             _add_proofs(document, found, request.inventory, login.client)
         if afterwards:
             afterwards(document, login.client)
@@ -86,6 +92,23 @@ def planned(request: Request, path: Path, approval: Path | None = None) -> Reque
     files = {"yunwei_plan": str(path), **({"yunwei_approval": str(approval)} if approval else {})}
     variables = {**(request.variables or {}), **files}
     return replace(request, systems=plan.systems, variables=variables, as_of=datetime.fromisoformat(plan.time))
+
+
+def chosen(request: Request, path: Path) -> Request:
+    """Return the request to do what a scan plan chooses, on its hosts alone; its gate reads the file again.
+
+    Raises `UsageError` where it is no plan to go by, or of another job's kind.
+    """
+    if request.job.name != "harden-servers":
+        raise UsageError(f"{path} is a scan plan, and {request.job.name} does not go by one: harden-servers does")
+    known = policy.load(request.inventory)
+    hosts = choice.read_choice(path, known, Store.default())["hosts"]
+    return replace(
+        request,
+        systems=request.systems or choice.systems_of(known, hosts),
+        limit=request.limit or ",".join(hosts),
+        variables={**(request.variables or {}), "yunwei_scan_plan": str(path)},
+    )
 
 
 def keep_plan(result: Result, path: Path) -> plans.Plan:
@@ -143,6 +166,14 @@ def _document(request: Request, outcome: runner.Outcome) -> dict[str, Any]:
         "evidence_id": record.get("id") if record else None,
         "verification": None,
     }
+
+
+def _chosen_rules(run_id: str, inventory: Path) -> Chosen | None:
+    """Return the rules that a run went by instead of policy's, None where it went by policy."""
+    hosts = plans.chosen_hosts((ledger.find_run(run_id) or {}).get("permits", []))
+    if not hosts:
+        return None
+    return choice.left_out(hosts, Store.default(), datetime.now(policy.load(inventory).estate.zone).date())
 
 
 def _end(record: Mapping[str, Any] | None, outcome: runner.Outcome) -> tuple[str, int]:

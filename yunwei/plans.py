@@ -9,7 +9,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from yunwei.ledger.chain import canonical
 FORMAT = 1
 # A plan names every file that would go: ten times the most that a run takes.
 _LARGEST = 256 << 20
+_SCAN_PLAN = re.compile(rb"^(report|hosts):", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -67,13 +69,27 @@ def make_plan(record: Mapping[str, Any]) -> Plan:
     return Plan(
         job=record["job"],
         systems=list(permit["systems"]),
-        options=dict(permit["options"]),
+        options=_options(record["permits"]),
         hosts=hosts,
         time=permit["time"],
         requested_by=record["who"],
         run_id=record["id"],
         items=item_rows(record["tasks"]),
     )
+
+
+def _options(permits: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return the options of a run; of a scan plan each permit has only the part of its own hosts."""
+    options = dict(permits[0]["options"])
+    if "scan_plan" in options:
+        options["scan_plan"] = {**options["scan_plan"], "hosts": chosen_hosts(permits)}
+    return options
+
+
+def chosen_hosts(permits: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, list[str]]]:
+    """Return, by host and rule, the findings that a run was for; nothing where it was started without a scan plan."""
+    parts = [permit["options"].get("scan_plan") or {"hosts": {}} for permit in permits]
+    return {host: rules for part in parts for host, rules in part["hosts"].items()}
 
 
 def demand_recorded(plan: Plan, record: Mapping[str, Any] | None) -> None:
@@ -131,6 +147,26 @@ def write_private(text: str, path: Path) -> None:
         raise UsageError(f"{path} cannot be written: {error.strerror}") from error
 
 
+def is_scan_plan(path: Path) -> bool:
+    """Tell a plan of `yunwei scan plan`, however it was edited, from a stored plan of a job, which is JSON.
+
+    Raises `UsageError` where the file is neither.
+    """
+    try:
+        with path.open("rb") as file:
+            head = file.read(1 << 20)
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read as a plan: {error.strerror}") from error
+    if head.lstrip().startswith(b"{"):
+        return False
+    if _SCAN_PLAN.search(head):
+        return True
+    raise UsageError(
+        f"{path} is neither a stored plan, which `yunwei plan JOB -o FILE` makes, nor a scan plan, which "
+        f"`yunwei scan plan ID -o FILE` makes: name one of these"
+    )
+
+
 def read_plan(path: Path) -> Plan:
     """Return the plan in a file.
 
@@ -138,6 +174,11 @@ def read_plan(path: Path) -> Plan:
         RefusedError: it was changed after it was made.
         UsageError: it is no plan.
     """
+    if is_scan_plan(path):
+        raise UsageError(
+            f"{path} is a scan plan, which says what to do and not what a host would do: keep a plan of it with "
+            f"yunwei plan harden-servers --plan {path} -o FILE"
+        )
     found = read_json(path, "plan", _LARGEST)
     named, made = found.pop("sha256", None), found.pop("format", None)
     if made != FORMAT:

@@ -9,10 +9,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 
 from tests.harden_world import wait_for
 from tests.lab.conftest import Lab
 from tests.lab.killing import kill_when
+from tests.scan_reports import xccdf
 from yunwei import policy
 from yunwei.vault import VaultClient
 
@@ -154,3 +156,32 @@ def test_servers_are_hardened_proven_left_alone_and_put_back(lab: Lab, probe: st
     undone = lab.json("run", "undo", "--change", done["run_id"], "--system", "mediation")
     assert {item["status"] for item in undone["items"]} == {"put back"}
     assert {host: picture(lab, host) for host in HOSTS} == before
+
+
+def test_a_finding_leads_over_an_edited_scan_plan_to_its_change_and_back(lab: Lab, tmp_path: Path):
+    report, plan = tmp_path / "report.xml", tmp_path / "plan.yml"
+    failed = dict.fromkeys(["sshd_disable_x11_forwarding", "sshd_set_idle_timeout"], "fail")
+    report.write_text(xccdf(failed, target="x", addresses=[]), encoding="utf-8")
+    (imported,) = lab.json("scan", "import", str(report), "--host", "app1")["reports"]
+    (identity,) = [one["id"] for one in lab.json("scan", "list") if one["sha256"] == imported["sha256"]]
+    lab.json("scan", "plan", identity, "-o", str(plan))
+    content = yaml.safe_load(plan.read_text(encoding="utf-8"))
+    (host,) = content["hosts"]
+    host["harden"] = [step for step in host["harden"] if step["rule"] == "sshd-x11"]
+    plan.write_text(yaml.safe_dump(content), encoding="utf-8")
+    before = {name: picture(lab, name) for name in HOSTS}
+
+    done = lab.json("run", "harden-servers", "--plan", str(plan))
+    changed = {(item["host"], item["rule"]) for item in done["items"] if item["status"] == "changed"}
+    assert changed == {("app1", "sshd-x11")}
+    assert done["verification"]["verdict"] == "passed", done["verification"]
+    assert picture(lab, "db1") == before["db1"]
+
+    def tested() -> dict[str, tuple[str, str]]:
+        found = lab.json("scan", "retest", identity, expect=1)["findings"]
+        return {one["rules"][0]: (one["verdict"], one["evidence"]) for one in found}
+
+    assert tested() == {"sshd-x11": ("fixed", done["run_id"]), "sshd-idle": ("open", "")}
+    lab.json("run", "undo", "--change", done["run_id"], "--system", "mediation")
+    assert {name: picture(lab, name) for name in HOSTS} == before
+    assert tested()["sshd-x11"] == ("open", done["run_id"])

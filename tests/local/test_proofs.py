@@ -7,6 +7,7 @@ import pytest
 
 from yunwei import proofs
 from yunwei.jobs import Job, JobClass, Proof
+from yunwei.work import Chosen
 
 INVENTORY = """
 all:
@@ -29,12 +30,13 @@ def inventory(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def prove(tmp_path: Path, inventory: Path, monkeypatch: pytest.MonkeyPatch):
-    def run(body: str, group: str = "here") -> proofs.ProofResult:
+    def run(body: str, group: str = "here", chosen: Chosen | None = None) -> proofs.ProofResult:
         folder = tmp_path / "roles" / "sample" / "verify"
         folder.mkdir(parents=True)
         (folder / "test_sample.py").write_text(body, encoding="utf-8")
         monkeypatch.setattr(proofs, "content_root", lambda: tmp_path)
-        return proofs.prove(Job("sample", JobClass.READ_ONLY, "", (Proof("sample", group),)), inventory, ["mediation"])
+        job = Job("sample", JobClass.READ_ONLY, "", (Proof("sample", group),))
+        return proofs.prove(job, inventory, ["mediation"], chosen=chosen)
 
     return run
 
@@ -81,6 +83,19 @@ def test_every_host_of_a_group_is_proven_once(prove):
     names = ("one", "two", "three", "four", "five")
     assert len(found) == 5
     assert verdicts == {f"test_it[ansible://{name}]": "failed" if name == "three" else "passed" for name in names}
+
+
+def test_of_a_run_for_chosen_rules_only_its_hosts_are_proven_by_these(prove):
+    body = """
+import json, os
+from pathlib import Path
+def test_it(host):
+    chosen = json.loads(Path(os.environ["YUNWEI_CHOSEN"]).read_text())
+    assert chosen == {"two": {"sshd-x11": None}, "four": {"sshd-idle": "accepted"}}
+"""
+    found = prove(body, "many", {"two": {"sshd-x11": None}, "four": {"sshd-idle": "accepted"}})
+    assert found.verdict == "passed", found.findings
+    assert {one.test for one in found.findings} == {"test_it[ansible://two]", "test_it[ansible://four]"}
 
 
 @pytest.mark.parametrize(

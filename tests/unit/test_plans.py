@@ -59,8 +59,8 @@ def test_whatever_is_changed_in_a_plan_is_noticed(path: Path, field: str):
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("", "cannot be read as a plan"),
-        ("[]", "holds no JSON object"),
+        ("", "is neither a stored plan"),
+        ("[]", "nor a scan plan"),
         ("{}", "no plan of format 1"),
         ('{"format": 1}', "is no plan"),
         ('{"format": 2, "job": "clean-logs"}', "no plan of format 1"),

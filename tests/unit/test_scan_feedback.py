@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import stat
+from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -16,12 +17,15 @@ from yunwei.cli import main
 from yunwei.errors import UsageError
 from yunwei.report.words import load_words
 from yunwei.scan import diff, feedback, feedback_files
+from yunwei.scan.changes import Change
 from yunwei.scan.findings import findings_of
+from yunwei.scan.store import ScanStoreError
 from yunwei.scan.waivers import waive, waivers
 
 TODAY = date.today()
 LATER = TODAY + timedelta(days=30)
 OTHER = "192.0.2.12"
+MADE_BY_US = {"changed", "tested_fixed", "tested_open"}
 DISPOSITION, NAME = feedback.COLUMNS.index("disposition"), feedback.COLUMNS.index("name")
 
 
@@ -109,13 +113,88 @@ def test_an_acceptance_that_says_too_little_is_refused(importer, old, changed, s
 
 
 def test_every_disposition_has_its_words_in_both_languages():
-    states = {*diff.VERDICTS, "accepted", "expired", "open"} - {"new", "new_host"}
+    states = {*diff.VERDICTS, "accepted", "expired", "open", *MADE_BY_US} - {"new", "new_host"}
     texts = [load_words(lang, "scan").texts["scan"] for lang in ("zh", "en")]
     assert [one.keys() for one in texts[:1]] == [one.keys() for one in texts[1:]]
+    assert len(feedback_files._WIDTHS) == len(feedback.COLUMNS)
     for one in texts:
         assert set(one["disposition"]) == set(one["evidence"]) == set(one["next"]) == states
         assert set(one["column"]) == set(feedback.COLUMNS)
         assert set(one["reason"]) == set(diff.REASONS)
+        assert set(one["change"]) == {"made", "undone"}
+
+
+EARLY, LATE = "2026-03-01T01:00:00.000Z", "2026-03-01T02:00:00.000Z"
+CHANGED = Change("", "fl-app1", "s-1", ["sshd-x11"], "r-change", "userpass:engineer", EARLY)
+UNDONE = replace(CHANGED, undone="r-undo", undone_time=LATE)
+SEEN = "Flaw 2"  # a re-scan still names it
+
+
+@pytest.mark.parametrize(
+    ("change", "tests", "said"),
+    [
+        (None, {}, "待处置"),
+        (None, {LATE: "fixed"}, "已整改，自测通过"),
+        (None, {LATE: "open"}, "自测未通过"),
+        (None, {LATE: "could not judge"}, "待处置"),
+        (None, {LATE: "could not judge", EARLY: "fixed"}, "待处置"),
+        (None, {LATE: "fixed", EARLY: "open"}, "已整改，自测通过"),
+        (None, {EARLY: "fixed", LATE: "open"}, "自测未通过"),
+        (CHANGED, {}, "已整改，待自测"),
+        (CHANGED, {LATE: "fixed"}, "已整改，自测通过"),
+        (CHANGED, {LATE: "could not judge"}, "已整改，待自测"),
+        (replace(CHANGED, time=LATE), {EARLY: "open"}, "已整改，待自测"),
+        (UNDONE, {}, "待处置"),
+        (UNDONE, {EARLY: "fixed"}, "待处置"),
+    ],
+)
+def test_the_newest_self_test_counts_unless_something_was_changed_since(importer, old, change, tests, said):
+    names = {one.name: one.id for one in findings_of(importer.store, old)}
+    keep_tests(importer, old, names.values(), tests)
+    changes = {name: replace(change, finding=name) for name in names.values()} if change else {}
+    made = feedback.make(importer.store, old, None, TODAY, "zh", changes=changes)
+    assert {row[DISPOSITION] for row in made.rows} == {said}
+
+
+def keep_tests(importer, report, findings, tests):
+    for number, (time, verdict) in enumerate(tests.items()):
+        rows = [{"finding": one, "verdict": verdict, "why": "why", "rules": ["sshd-x11"]} for one in findings]
+        document = {"run_id": f"r-{number}", "evidence_id": f"r-test-{time[11:13]}", "time": time, "findings": rows}
+        path = importer.store.folder / f"{report}.r-{number}.retest.json"
+        path.write_text(json.dumps(document), encoding="utf-8")
+
+
+def test_a_re_scan_and_an_acceptance_outweigh_the_self_test(importer, old):
+    names = {one.name: one.id for one in findings_of(importer.store, old)}
+    keep_tests(importer, old, names.values(), {LATE: "fixed"})
+    waive(importer.store, names["Flaw 3"], "r", "a", LATER)
+    again = importer.read(nessus(nessus_host([nessus_item(2, name=SEEN), nessus_item(3, name="Flaw 3")])))["id"]
+    assert _dispositions(importer, old, again) == {
+        "Flaw 1": "复扫未再发现", SEEN: "复扫仍存在", "Flaw 3": f"接受至 {LATER}", "Flaw 4": "已整改，自测通过",
+    }  # fmt: skip
+
+
+def test_the_document_leads_from_a_finding_to_its_change_and_the_records(importer, old):
+    finding = _finding(importer, old, "Flaw 1")
+    keep_tests(importer, old, [finding], {LATE: "fixed"})
+    made = feedback.make(importer.store, old, None, TODAY, "en", changes={finding: CHANGED})
+    (row,) = [row for row in made.rows if row[NAME] == "Flaw 1"]
+    cells = dict(zip(feedback.COLUMNS, row, strict=True))
+    assert cells["change"] == "sshd-x11 set at 2026-03-01 01:00 UTC by userpass:engineer"
+    assert cells["evidence_id"] == "r-change\nr-test-02"
+    assert cells["evidence"].startswith("self-test of 2026-03-01 02:00 UTC: every setting of sshd-x11 is in force")
+    undone = feedback.make(importer.store, old, None, TODAY, "en", changes={finding: UNDONE})
+    (row,) = [row for row in undone.rows if row[NAME] == "Flaw 1"]
+    assert row[feedback.COLUMNS.index("change")].endswith("; taken back at 2026-03-01 02:00 UTC")
+    assert row[feedback.COLUMNS.index("evidence_id")] == "r-change\nr-undo\nr-test-02"
+
+
+def test_a_damaged_self_test_is_named_and_one_of_another_report_is_none_of_this(importer, old):
+    keep_tests(importer, "s-000000000000", [_finding(importer, old, "Flaw 1")], {LATE: "fixed"})
+    assert set(_dispositions(importer, old).values()) == {"待处置"}
+    (importer.store.folder / f"{old}.r-9.retest.json").write_text("{", encoding="utf-8")
+    with pytest.raises(ScanStoreError, match=r"r-9\.retest\.json cannot be read"):
+        _dispositions(importer, old)
 
 
 HOSTILE = "=cmd|' /C calc'!A0 <script>alert(1)</script> {{ 7*7 }} \x1b[31m\u202e"

@@ -35,9 +35,11 @@ from yunwei.cli import main
 from yunwei.errors import UsageError
 from yunwei.paths import content_root
 from yunwei.policy.catalogue import read_catalogue
+from yunwei.policy.structure import read_model
 from yunwei.scan import plan_document
 from yunwei.scan.findings import findings_of
 from yunwei.scan.plan import KINDS, Planner
+from yunwei.scan.plan_shape import ScanPlan
 from yunwei.scan.waivers import waive, waivers
 
 TODAY = date.today()
@@ -58,6 +60,8 @@ def planned(importer: Importer, content: Any, host: str | None = None, today: da
     )
     made = plan_document.make(document, planner, findings_of(importer.store, identity))
     _demand_one_outcome_each(made, [one.id for one in findings_of(importer.store, identity)])
+    _, problems = read_model(ScanPlan, yaml.safe_load(plan_document.as_yaml(made)), "plan.yml")
+    assert [str(one) for one in problems] == [], "what is written is what harden-servers takes"
     return made
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import stat
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import pytest
 from yunwei_harden import hardening, kinds
@@ -13,9 +15,12 @@ from yunwei_harden import plan as host_plan
 
 from tests.scan_reports import Importer, nessus, nessus_host, nessus_item, xccdf
 from yunwei.cli import main
+from yunwei.ledger.chain import Entry, Head, make_entry
 from yunwei.paths import content_root
 from yunwei.policy.catalogue import read_catalogue
-from yunwei.scan import retest
+from yunwei.scan import plan_document, retest
+from yunwei.scan.changes import Change, changes
+from yunwei.scan.choice import read_choice
 from yunwei.scan.findings import findings_of
 from yunwei.scan.plan import Outcome, Planner
 
@@ -82,15 +87,93 @@ def test_what_the_check_does_not_look_at_is_never_judged(outcomes, planner):
     tested = {one.rules[0]: (one.verdict, one.why) for one in retest.judge(outcomes, planner, rows)}
     assert tested[RULE][0] == "fixed"
     assert tested["kernel-memory"] == (
-        "could not judge", "policy does not ask for kernel-memory on this host, so its check leaves it out",
-    )  # fmt: skip
+        "fixed",
+        "kernel-memory: every setting of it is in force; policy does not ask for it, so no later run keeps it so",
+    )
     assert tested["audit-rules"] == ("could not judge", "no job sets this by itself")
 
 
 def test_only_hosts_with_a_rule_of_settings_are_looked_at(outcomes, planner, importer):
-    assert retest.testable(outcomes, planner) == {HOST: ["mediation"]}
-    identity = importer.read(nessus(nessus_host([nessus_item(1)])))["id"]
-    assert retest.testable(list(planner.outcomes(findings_of(importer.store, identity))), planner) == {}
+    identity = importer.read(xccdf(REPORT, target="x", addresses=[]), host=HOST)["id"]
+    wanted = retest.to_check(importer.store.document(identity), outcomes)
+    path = importer.write(plan_document.as_yaml(wanted), "plan.yml")
+    found = read_choice(path, importer.policy, importer.store)
+    ids = {one.rules[0].id: [one.finding.id] for one in outcomes if one.kind == "harden"}
+    assert found["hosts"] == {HOST: ids}
+    assert ids.keys() == {RULE, "kernel-memory"}
+    other = importer.store.document(importer.read(nessus(nessus_host([nessus_item(1)])))["id"])
+    assert retest.to_check(other, list(planner.outcomes(findings_of(importer.store, other["id"])))) is None
+
+
+def test_what_people_had_set_for_a_finding_without_a_rule_is_tested(outcomes, planner):
+    (one,) = [one for one in outcomes if one.kind == "person"]
+    change = Change(
+        one.finding.id, HOST, "s-1", ["sshd-x11", "gone"], "r-1", "userpass:engineer", "2026-03-01T01:00:00Z"
+    )
+    changed = retest.by_change(one, change, planner)
+    assert (changed.kind, [rule.id for rule in changed.rules]) == ("harden", ["sshd-x11"])
+    for other in (
+        None,
+        replace(change, undone="r-2"),
+        replace(change, rules=["gone"]),
+        replace(change, rules=["tls-old"]),
+    ):
+        assert retest.by_change(one, other, planner) is one
+    (tested,) = retest.judge([changed], planner, [row("as wanted", "sshd-x11")], {one.finding.id: change})
+    assert (tested.verdict, tested.evidence) == ("fixed", "r-1")
+    assert tested.change == "sshd-x11, gone set 2026-03-01 by userpass:engineer"
+
+
+RUN = {
+    "run_id": "r-1",
+    "job": "harden-servers",
+    "check": False,
+    "who": "userpass:engineer",
+    "finished": "2026-03-01T01:00:00Z",
+}
+
+
+def entry(kind: str = "run-end", **body: Any) -> Entry:
+    return make_entry(Head(0, "0" * 64), "x", kind, "2026-03-01T01:00:00Z", {**RUN, **body}, signed=False)
+
+
+def made(*statuses: str, kept: bool = True, **body: Any) -> Entry:
+    """Return the end of a run that was for two findings, by one rule."""
+    items = [{**row(status), "rule": RULE} for status in statuses]
+    tasks = [{"host": HOST, "yunwei": {"system": "mediation", "items": items}}, {"host": HOST}]
+    tasks += [{"host": HOST, "yunwei": {"system": "mediation", "kept": "after a new login"}}] if kept else []
+    chosen = {"report": "s-1", "hosts": {HOST: {RULE: ["f-1", "f-2"], "sshd-x11": ["f-2"]}}}
+    return entry(permits=[{"options": {"scan_plan": chosen}}], tasks=tasks, **body)
+
+
+def undone(change: str = "r-1", host: str = HOST, status: str = "put back") -> Entry:
+    task = {"host": host, "yunwei": {"system": "mediation", "items": [{"item": "/etc/x", "status": status}]}}
+    return entry(
+        job="undo", run_id="r-9", permits=[{"options": {"change": change}}], tasks=[task], finished="2026-03-02"
+    )
+
+
+@pytest.mark.parametrize(
+    ("entries", "found"),
+    [
+        ([made("as wanted", "changed")], {"f-1": "", "f-2": ""}),
+        ([made("as wanted")], {}),
+        ([made("changed", kept=False)], {}),
+        ([made("would change", "changed", check=True)], {}),
+        ([made("changed", kind="run-begin")], {}),
+        ([entry(permits=[{"options": {}}], tasks=[])], {}),
+        ([entry(status="refused", tasks=[])], {}),
+        ([made("changed"), undone()], {"f-1": "r-9", "f-2": "r-9"}),
+        ([made("changed"), undone("r-2")], {"f-1": "", "f-2": ""}),
+        ([made("changed"), undone(host="me-app1")], {"f-1": "", "f-2": ""}),
+        ([made("changed"), undone(status="nothing to undo")], {"f-1": "", "f-2": ""}),
+        ([made("changed"), undone(), made("changed", run_id="r-3")], {"f-1": "", "f-2": ""}),
+    ],
+)
+def test_the_ledger_tells_what_was_changed_for_a_finding(entries, found):
+    known = changes(entries)
+    assert {name: one.undone for name, one in known.items()} == found
+    assert {(tuple(one.rules), one.report) for one in known.values()} <= {((RULE,), "s-1")}
 
 
 def test_each_run_is_kept_for_its_owner_beside_the_report(outcomes, planner, importer):

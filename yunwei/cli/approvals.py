@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
 from dataclasses import asdict
+from typing import Any
 
 from yunwei import approvals, plans, policy
 from yunwei.cli import show
@@ -25,9 +27,19 @@ def approve(options: argparse.Namespace) -> int:
     return 0
 
 
+def _scan_plan(chosen: Mapping[str, Any]) -> str:
+    rules = [
+        f"  {host}: {rule} for {', '.join(findings)}"
+        for host, found in chosen["hosts"].items()
+        for rule, findings in found.items()
+    ]
+    return "\n".join([f"by a scan plan of report {chosen['report']}, SHA-256 {chosen['report_sha256']}:", *rules])
+
+
 def _show(plan: plans.Plan) -> None:
     print(show.printable(f"plan of {plan.job}, made {plan.time} by {plan.requested_by}"))
     show.table(("host", "system", "item", "status", "detail"), show.item_rows(plan.items))
     for name, value in plan.options.items():
-        print(show.printable(f"{name}: {value}"))
+        text = _scan_plan(value) if name == "scan_plan" else f"{name}: {value}"
+        print(show.printable(text))
     print(f"systems: {', '.join(plan.systems)}; hosts: {', '.join(sorted(plan.hosts))}")

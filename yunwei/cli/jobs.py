@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from yunwei import launch, proofs, runner
+from yunwei import launch, plans, proofs, runner
 from yunwei.cli import show
 from yunwei.errors import UsageError
 from yunwei.jobs import Job, find_job
@@ -20,8 +20,9 @@ def plan(options: argparse.Namespace) -> int:
         raise UsageError(
             f"'{job.name}' gives no digest of what it would do, so no plan of it can be kept: leave -o out"
         )
-    request = launch.Request(job, options.inventory, options.system, options.limit, True, _variables(options))
-    return plan_to_file(request, options.output, as_json=options.json)
+    if options.output and options.plan and not plans.is_scan_plan(options.plan):
+        raise UsageError(f"-o goes with a scan plan: {options.plan} is kept already")
+    return plan_to_file(_request(options, job, check=True), options.output, as_json=options.json)
 
 
 def plan_to_file(request: launch.Request, output: Path | None, *, as_json: bool) -> int:
@@ -38,17 +39,24 @@ def plan_to_file(request: launch.Request, output: Path | None, *, as_json: bool)
 
 
 def run(options: argparse.Namespace) -> int:
-    """Run a job, prove its result, record both. With `--plan` exactly what the plan says is done, or nothing."""
+    """Run a job, prove its result, record both. With `--plan` what the plan says is done, and nothing else.
+
+    With `--check` nothing is done, as by `yunwei plan`.
+    """
     job = _launchable(options.job)
     runner.raise_on_termination()
-    request = launch.Request(job, options.inventory, options.system, options.limit, False, _variables(options))
-    if options.plan:
-        request = launch.planned(request, options.plan, options.approval)
-    elif options.approval:
-        raise UsageError("--approval goes with --plan: it approves one plan")
-    result = launch.launch(request, show.progress)
+    result = launch.launch(_request(options, job, check=options.check), show.progress)
     print_result(result, as_json=options.json)
     return result.exit_code
+
+
+def _request(options: argparse.Namespace, job: Job, *, check: bool) -> launch.Request:
+    request = launch.Request(job, options.inventory, options.system, options.limit, check, _variables(options))
+    if options.plan and not plans.is_scan_plan(options.plan):
+        return launch.planned(request, options.plan, options.approval)
+    if options.approval:
+        raise UsageError("--approval goes with --plan and a stored plan: it approves one of these")
+    return launch.chosen(request, options.plan) if options.plan else request
 
 
 def _launchable(name: str) -> Job:

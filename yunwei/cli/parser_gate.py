@@ -12,14 +12,21 @@ if TYPE_CHECKING:
 
 
 def add_plan_options(parser: argparse.ArgumentParser, name: str) -> None:
-    """Add to `yunwei plan` where the plan is kept, to `yunwei run` which one is carried out."""
+    """Add to `yunwei plan` where the plan is kept, to both the plan to go by, to `yunwei run` what goes with that."""
+    parser.add_argument(
+        "--plan",
+        type=absolute,
+        metavar="FILE",
+        help="a stored plan: do exactly what it says, or nothing; harden-servers also takes an edited scan plan",
+    )
     if name == "plan":
+        parser.set_defaults(approval=None)
         parser.add_argument(
             "-o", "--output", type=absolute, metavar="FILE", help="keep the plan, to approve and run it"
         )
         return
-    parser.add_argument("--plan", type=absolute, metavar="FILE", help="do exactly what this plan says, or nothing")
     parser.add_argument("--approval", type=absolute, metavar="FILE", help="its approval (default: FILE.approval)")
+    parser.add_argument("--check", action="store_true", help="change nothing, as `yunwei plan`")
 
 
 def add_approve(commands: Commands) -> None:

@@ -9,12 +9,14 @@ from datetime import datetime
 
 from yunwei import policy
 from yunwei.cli import show
+from yunwei.ledger import Ledger
 from yunwei.paths import state_dir
 from yunwei.report.visible import plain
 from yunwei.scan import diff as comparing
 from yunwei.scan import feedback as answering
 from yunwei.scan import feedback_files, importing
 from yunwei.scan import waivers as accepting
+from yunwei.scan.changes import changes
 from yunwei.scan.findings import StoredFinding, findings_of, hosts_of
 from yunwei.scan.shapes import SEVERITIES
 from yunwei.scan.store import Document, Store
@@ -114,7 +116,8 @@ def feedback(options: argparse.Namespace) -> int:
     after = store.resolve(options.after) if options.after else None
     path = options.output or state_dir() / "feedback" / f"{identity}.xlsx"
     today = datetime.now().astimezone().date()
-    made = answering.make(store, identity, after, today, options.lang, same_login=options.same_login)
+    known = changes(Ledger.open().entries())
+    made = answering.make(store, identity, after, today, options.lang, same_login=options.same_login, changes=known)
     feedback_files.write(made, path)
     print(path)
     return 0

@@ -34,10 +34,16 @@ def read_mapping(path: Path, shown_as: str) -> tuple[dict[str, Any], list[Proble
     `shown_as` is the file's name in problems. With problems the mapping may be empty or partial.
     """
     try:
-        data, doubles = _parse(path.read_bytes())
+        return parse_mapping(path.read_bytes(), shown_as)
     except OSError as error:
         return {}, [Problem(shown_as, "", f"a file that cannot be read ({error.strerror})", "a readable YAML file")]
-    except yaml.YAMLError as error:
+
+
+def parse_mapping(content: bytes, shown_as: str) -> tuple[dict[str, Any], list[Problem]]:
+    """Return the mapping that the bytes of a YAML file hold, as `read_mapping` does."""
+    try:
+        data, doubles = _parse(content)
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # a day such as 2026-13-01 is a ValueError
         return {}, [_malformed(error, shown_as)]
     if not isinstance(data, dict):
         kind = "nothing" if data is None else f"a {type(data).__name__}"
@@ -88,10 +94,9 @@ def _twice(file: str, path: str, lines: tuple[int, int]) -> Problem:
     )
 
 
-def _malformed(error: yaml.YAMLError, file: str) -> Problem:
+def _malformed(error: Exception, file: str) -> Problem:
     mark = getattr(error, "problem_mark", None)
     where = f"line {mark.line + 1}, column {mark.column + 1}" if mark else ""
     reason = " ".join(str(getattr(error, "problem", None) or getattr(error, "reason", None) or error).split())
-    return Problem(
-        file, where, f"malformed YAML ({reason})", "well-formed YAML", "Look at this line and the one before."
-    )
+    hint = "Look at this line and the one before." if mark else "Put days, numbers and texts that are odd in quotes."
+    return Problem(file, where, f"malformed YAML ({reason})", "well-formed YAML", hint)

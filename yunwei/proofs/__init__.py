@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import multiprocessing
 import os
 import subprocess
@@ -19,6 +20,7 @@ from yunwei.paths import content_root
 from yunwei.policy.inventory import read_inventory
 from yunwei.proofs.worker import Result, Task, run
 from yunwei.runner import environment, inventory_source
+from yunwei.work import Chosen
 
 _AT_ONCE = 4
 PASSED, FAILED, COULD_NOT_JUDGE = "passed", "failed", "could not judge"
@@ -54,20 +56,26 @@ class ProofResult:
         return {"verdict": self.verdict, "passed": len(self.findings) - len(bad), "not_passed": bad}
 
 
-def prove(job: Job, inventory: Path, systems: Sequence[str], as_of: datetime | None = None) -> ProofResult:
+def prove(
+    job: Job, inventory: Path, systems: Sequence[str], as_of: datetime | None = None, chosen: Chosen | None = None
+) -> ProofResult:
     """Run every proof of a job against the inventory's hosts, over the same SSH settings as the job.
 
     `as_of` is the aware time at which the job began, by default now: what has fallen due since is not asked for.
+    `chosen` are the hosts, and the rules of hardening on them, that the job was for, where it was not for all.
     """
     settings = _environment(inventory, systems, as_of or datetime.now(UTC))
-    todo = [(proof, share) for proof in job.proofs for share in shares(proof, inventory, systems) or [""]]
+    todo = [(proof, share) for proof in job.proofs for share in shares(proof, inventory, systems, chosen) or [""]]
     with tempfile.TemporaryDirectory(prefix="yunwei-proof-") as folder, ThreadPoolExecutor(_AT_ONCE) as threads:
+        if chosen is not None:
+            settings["YUNWEI_CHOSEN"] = str(Path(folder, "chosen.json"))
+            Path(settings["YUNWEI_CHOSEN"]).write_text(json.dumps(chosen), encoding="utf-8")
         prover = _Prover(Path(folder), inventory_source(inventory), settings)
         found = threads.map(lambda task: prover.prove(*task), todo)
         return ProofResult(tuple(finding for findings in found for finding in findings))
 
 
-def shares(proof: Proof, inventory: Path, systems: Sequence[str]) -> list[str]:
+def shares(proof: Proof, inventory: Path, systems: Sequence[str], chosen: Chosen | None = None) -> list[str]:
     """Return a proof's hosts, dealt out to as many pytest runs as go on at once; each share as testinfra takes it."""
     folder = inventory.parent if inventory.is_file() else inventory
     hosts = [host.name for host in read_inventory(folder).hosts.values() if proof.group in (host.name, *host.groups)]
@@ -75,6 +83,7 @@ def shares(proof: Proof, inventory: Path, systems: Sequence[str]) -> list[str]:
         known = policy.load(inventory)
         sources = {item.host for system in systems for item in known.system(system).items()}
         hosts = [name for name in hosts if name in sources]
+    hosts = [name for name in hosts if chosen is None or name in chosen]
     dealt = [hosts[number::_AT_ONCE] for number in range(min(_AT_ONCE, len(hosts)))]
     return [",".join(f"ansible://{name}" for name in share) for share in dealt]
 

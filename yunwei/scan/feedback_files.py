@@ -15,7 +15,7 @@ from yunwei.scan.feedback import Feedback
 MOST_ROWS_OF_A_TEXT = 5000  # a word processor lays out every page of a table at once
 _MOST_OF_A_CELL = 32_767  # what a spreadsheet's cell holds
 _STARTS_OF_FORMULAS = ("=", "+", "-", "@", "\t", "\r", "＝", "＋", "－", "＠")
-_WIDTHS = (6, 8, 40, 18, 16, 10, 16, 40, 24, 50, 22)
+_WIDTHS = (6, 8, 40, 18, 16, 10, 16, 32, 40, 26, 24, 50, 22)
 
 
 def write(feedback: Feedback, path: Path) -> None:

@@ -14,7 +14,7 @@ from yunwei.scan.findings import StoredFinding
 from yunwei.scan.identity import rules_by_cve, rules_by_id
 from yunwei.scan.shapes import Package
 from yunwei.scan.waivers import Waiver
-from yunwei.work.hardening import host_rules, hosts_by_ssh
+from yunwei.work.hardening import host_rules, hosts_by_ssh, visits
 
 Kind = Literal["harden", "update", "person", "waived", "not_in_inventory"]
 KINDS: tuple[Kind, ...] = ("harden", "update", "person", "waived", "not_in_inventory")
@@ -44,11 +44,17 @@ class HostPolicy:
     systems: list[System]
     rules: dict[str, str | None]
     by_ssh: bool
+    visited: bool
 
     @cached_property
     def hardened(self) -> list[System]:
         """Return the systems that policy hardens."""
         return [system for system in self.systems if system.hardening]
+
+    @property
+    def is_hardened(self) -> bool:
+        """Tell whether harden-servers goes to the host."""
+        return self.by_ssh and self.visited and bool(self.hardened)
 
     def missing(self, rules: Iterable[Rule]) -> list[str]:
         """Return which rules policy does not ask for on the host."""
@@ -88,7 +94,8 @@ class Planner:
     def _host(self, name: str) -> HostPolicy:
         systems = [system for system in self.policy.systems.values() if name in system.hosts]
         rules = {rule["id"]: rule["waived"] for rule in host_rules(self.policy, self.catalogue, name, self.today)}
-        return HostPolicy(systems, rules, any(name in hosts_by_ssh(self.policy, system) for system in systems))
+        by_ssh = any(name in hosts_by_ssh(self.policy, system) for system in systems)
+        return HostPolicy(systems, rules, by_ssh, visits(self.policy.hosts[name]))
 
     def _by_packages(self, one: StoredFinding) -> Outcome:
         """Decide on a finding whose id the catalogue does not have: a fixed version comes before a rule for its CVE."""
@@ -127,8 +134,9 @@ class Planner:
 
     def _by_settings(self, one: StoredFinding, rules: Sequence[Rule]) -> Outcome:
         host = self.hosts[one.host]
-        if not host.by_ssh:
-            what = "no system of policy has this host" if not host.systems else "this host is not reached by SSH"
+        if not host.by_ssh or not host.visited:
+            what = "this host is not in group production" if host.by_ssh else "this host is not reached by SSH"
+            what = what if host.systems else "no system of policy has this host"
             return Outcome(one, "person", f"{what}, so harden-servers leaves it out", tuple(rules))
         if not host.hardened:
             names = ", ".join(system.id for system in host.systems)

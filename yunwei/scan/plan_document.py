@@ -21,10 +21,11 @@ from yunwei.work.hardening import hosts_by_ssh
 
 _MOST_OF_A_SOLUTION = 1000
 _HEAD = """\
-# What is to be done about the findings of a scanner's report. For people: no job reads this file. A `note: text` that
-# you add beside a finding's id is kept by `yunwei scan plan ID --notes THIS_FILE -o NEW_FILE`, other changes are not.
-# harden: `yunwei run harden-servers` sets these; those with `policy: add` only once `policy` below is in the systems'
-# files. update: work for patching. person: work for people, and why. See docs/scans.md, docs/scans.zh.md.
+# What is to be done about the findings of a scanner's report, to be read and edited. `yunwei run harden-servers --plan
+# THIS_FILE` sets the rules below `harden`, on these hosts alone: delete what is not to be set. What policy waives and
+# what was accepted stays out. `policy` says what to add so that the rules also hold in later runs. update: work for
+# patching. person: work for people, and why. A `note: text` that you add beside a finding's id is kept by
+# `yunwei scan plan ID --notes THIS_FILE -o NEW_FILE`, other changes are not. See docs/scans.md, docs/scans.zh.md.
 """
 Step = dict[str, Any]
 

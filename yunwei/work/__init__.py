@@ -2,7 +2,7 @@
 
 from yunwei.work.back_up import back_up_work, prepare_work, source_work
 from yunwei.work.databases import inspect_databases_work, maintain_databases_work
-from yunwei.work.hardening import hardening_work, undo_work
+from yunwei.work.hardening import Chosen, hardening_work, undo_work
 from yunwei.work.log_fetch import log_fetch_work
 from yunwei.work.logs import log_work
 from yunwei.work.restarts import restart_work
@@ -11,6 +11,7 @@ from yunwei.work.sites import retire_work, sync_work
 from yunwei.work.timers import timers_work
 
 __all__ = [
+    "Chosen",
     "RestoreOptions",
     "back_up_work",
     "drill_work",

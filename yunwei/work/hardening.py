@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from pathlib import Path
 from typing import TypedDict
@@ -16,6 +16,10 @@ from yunwei.policy.inventory import Host
 from yunwei.policy.suggest import did_you_mean
 from yunwei.work.pins import pinned_keys
 from yunwei.work.restarts import serving
+
+VISITED = frozenset(["production", "hardening_canaries"])  # the groups of playbooks/harden_servers.yml
+Chosen = Mapping[str, Mapping[str, str | None]]
+"""By host the rules that somebody chose, beside what policy asks for; each with why it is left out, None where not."""
 
 _RUN_ID = re.compile(r"r-[A-Za-z0-9-]{4,60}")
 
@@ -77,11 +81,14 @@ class UndoWork(TypedDict):
     change: str
 
 
-def hardening_work(policy: Policy, system_id: str, accept: Sequence[str], now: datetime) -> HardeningWork:
+def hardening_work(
+    policy: Policy, system_id: str, accept: Sequence[str], now: datetime, chosen: Chosen | None = None
+) -> HardeningWork:
     """Return what holds on the hosts of one system; no host where policy does not harden it.
 
     On a host of several systems the rules of all of them hold, less those that any of them has waived.
-    Raises `UsageError` for an unknown system or rule in `accept`.
+    With `chosen` just these rules hold, on just these hosts, less what is waived.
+    Raises `UsageError` for an unknown system, and for an unknown rule in `accept` or `chosen`.
     """
     system, catalogue = policy.system(system_id), read_catalogue(policy.inventory_dir)[0]
     for name in accept:
@@ -90,6 +97,7 @@ def hardening_work(policy: Policy, system_id: str, accept: Sequence[str], now: d
             raise UsageError(f"--accept-irreversible {name}: there is no such rule. {hint}")
     today = now.astimezone(policy.estate.zone).date()
     hosts = hosts_by_ssh(policy, system) if system.hardening else []
+    hosts = [name for name in hosts if chosen is None or name in chosen]
     probe = policy.estate.hardening.probe_account
     probed = [policy.host(name) for name in hosts if probe]
     pins = Path(policy.estate.known_hosts_file)
@@ -101,7 +109,7 @@ def hardening_work(policy: Policy, system_id: str, accept: Sequence[str], now: d
             host: {
                 "system": system.id,
                 "systems": _served(policy, host),
-                "rules": host_rules(policy, catalogue, host, today),
+                "rules": rules_on(policy, catalogue, host, today, chosen),
                 "exempt_accounts": policy.estate.hardening.exempt_accounts,
                 "accept_irreversible": list(accept),
                 "confirm_seconds": policy.estate.hardening.confirm_seconds,
@@ -109,6 +117,13 @@ def hardening_work(policy: Policy, system_id: str, accept: Sequence[str], now: d
             for host in hosts
         },
     }
+
+
+def rules_on(policy: Policy, catalogue: Catalogue, host: str, today: date, chosen: Chosen | None) -> list[RuleWork]:
+    """Return the rules of one host, those that were chosen for it where any were; the waived ones with the reason."""
+    if chosen is None:
+        return host_rules(policy, catalogue, host, today)
+    return chosen_rules(policy, catalogue, host, today, chosen[host])
 
 
 def undo_work(policy: Policy, system_id: str, change: str) -> UndoWork:
@@ -126,15 +141,42 @@ def undo_work(policy: Policy, system_id: str, change: str) -> UndoWork:
 
 def host_rules(policy: Policy, catalogue: Catalogue, host: str, today: date) -> list[RuleWork]:
     """Return the rules of one host, those that are waived today with the reason."""
-    here = [system for system in policy.systems.values() if system.hardening and host in system.hosts]
-    wanted = {rule.id: rule for system in here for rule in _wanted(system, catalogue)}
-    waivers = [waiver for system in here if system.hardening for waiver in system.hardening.waive]
+    wanted = {rule.id for system in _hardened(policy, host) for rule in _wanted(system, catalogue)}
+    waivers = _waivers(policy, host)
     return [_rule(rule, waivers, host, today) for name, rule in catalogue.rules.items() if name in wanted]
+
+
+def chosen_rules(
+    policy: Policy, catalogue: Catalogue, host: str, today: date, chosen: Mapping[str, str | None]
+) -> list[RuleWork]:
+    """Return chosen rules as they hold on one host: whatever leaves one out, policy's waiver or `chosen` itself, wins.
+
+    Raises `UsageError` where the catalogue has no such rule.
+    """
+    unknown = sorted(chosen.keys() - catalogue.rules.keys())
+    if unknown:
+        raise UsageError(f"{host}: the catalogue has no rule {', '.join(unknown)} any more: make a new plan")
+    waivers = _waivers(policy, host)
+    rules = [_rule(rule, waivers, host, today) for name, rule in catalogue.rules.items() if name in chosen]
+    return [{**rule, "waived": rule["waived"] or chosen[rule["id"]]} for rule in rules]
 
 
 def hosts_by_ssh(policy: Policy, system: System) -> list[str]:
     """Return the hosts of a system that are reached by SSH."""
     return [name for name in system.hosts if not _is_windows(policy.host(name))]
+
+
+def _hardened(policy: Policy, host: str) -> list[System]:
+    return [system for system in policy.systems.values() if system.hardening and host in system.hosts]
+
+
+def _waivers(policy: Policy, host: str) -> list[Waiver]:
+    return [one for system in _hardened(policy, host) if system.hardening for one in system.hardening.waive]
+
+
+def visits(host: Host) -> bool:
+    """Tell whether the job's playbook goes to a host."""
+    return not VISITED.isdisjoint(host.groups)
 
 
 def _served(policy: Policy, host: str) -> list[str]:

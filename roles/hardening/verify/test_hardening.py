@@ -1,5 +1,6 @@
 """What is in force on a host is what the rules of its systems want, asked of the programs themselves."""
 
+import json
 import os
 import shlex
 from datetime import datetime
@@ -9,12 +10,15 @@ import pytest
 
 from yunwei import policy
 from yunwei.policy.catalogue import read_catalogue
-from yunwei.work.hardening import host_rules
+from yunwei.work.hardening import rules_on
 
 POLICY = policy.load(Path(os.environ["YUNWEI_INVENTORY"]))
 CATALOGUE = read_catalogue(POLICY.inventory_dir)[0]
 TODAY = datetime.fromisoformat(os.environ["YUNWEI_AS_OF"]).date() if "YUNWEI_AS_OF" in os.environ else None
 SYSTEMS = [name for name in os.environ.get("YUNWEI_SYSTEMS", "").split(",") if name] or list(POLICY.systems)
+CHOSEN = (
+    json.loads(Path(os.environ["YUNWEI_CHOSEN"]).read_text(encoding="utf-8")) if "YUNWEI_CHOSEN" in os.environ else None
+)
 DEBIAN_PAM = {"auth": "common-auth", "password": "common-password"}
 
 
@@ -35,7 +39,7 @@ def wanted(host, release):
     of_run = [POLICY.systems[one] for one in SYSTEMS]
     hardened = any(system.hardening and name in system.hosts for system in of_run)
     today = TODAY or datetime.now(POLICY.estate.zone).date()
-    rules = host_rules(POLICY, CATALOGUE, name, today) if hardened else []
+    rules = rules_on(POLICY, CATALOGUE, name, today, CHOSEN) if hardened else []
     settings = [one for rule in rules if not rule["waived"] for one in rule["settings"]]
     return lambda kind: [
         one for one in settings if one["kind"] == kind and (not one["releases"] or release in one["releases"])
