@@ -133,7 +133,7 @@ def test_rows_that_vanish_between_plan_and_deletion_do_not_raise_the_share(world
 @pytest.mark.parametrize(
     ("sql", "words"),
     [
-        ('CREATE TABLE "子" (id bigint REFERENCES %s ON DELETE CASCADE)', "子 would delete rows there"),
+        ('CREATE TABLE "子" (id bigint REFERENCES %s ON DELETE CASCADE)', "子\" would delete rows there"),
         ('CREATE TABLE child (id bigint REFERENCES %s)', "child would block it"),
         ("DROP INDEX \"操作 \"\"Log's_at's_idx\"", "no index begins with column at's"),
         ("ALTER TABLE %s DROP CONSTRAINT \"操作 \"\"Log's_pkey\"", "it has no primary key"),

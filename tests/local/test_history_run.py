@@ -15,7 +15,7 @@ import pytest
 from tests.estates import BIN, Estate
 from tests.history_world import SSH
 from tests.inventories import ESTATE, MEDIATION
-from tests.mounts import mount_over, own_mounts
+from tests.mounts import mount_disk, own_mounts
 from tests.postgres import OWNER, Server, running
 from tests.unit import source_runner
 from yunwei.work import source_work
@@ -61,9 +61,6 @@ class Ground:
         login = f"    login: {{socket: {server.folder}}}\n"
         estate.inventory.edit(MEDIATION, "    port: 5432\n", f"    port: 5432\n{login}")
         estate.inventory.edit(ESTATE, "path: /srv/backup\n", f"path: {folder}/backup\n")
-        estate.inventory.edit(
-            ESTATE, "known_hosts_file:", "databases: {maintenance: {anytime: true}}\nknown_hosts_file:"
-        )
         path = estate.inventory.folder / MEDIATION
         path.write_text(path.read_text(encoding="utf-8") + RULES, encoding="utf-8")
         self._put_key()
@@ -103,7 +100,8 @@ class Ground:
 @pytest.fixture
 def ground(estate: Estate, tmp_path: Path) -> Iterator[Ground]:
     with own_mounts():
-        mount_over(Path("/run"), 64)  # the locks of this machine's own hosts are not ours
+        for place in ("/run", "/var/lib"):  # where this machine keeps its own locks, and what it remembers of them
+            mount_disk(Path(place), 64)
         with running() as server:
             server.run("CREATE DATABASE mediation", "postgres", OWNER)
             server.run(TABLE, "mediation")
