@@ -188,6 +188,9 @@ def build_work(request: Request, session: Session, system: str, now: datetime) -
         "fetch-logs": lambda: work.log_fetch_work(policy, system, request.options, accepted_manifests(session, system)),
         "inspect-databases": lambda: work.inspect_databases_work(policy, system),
         "maintain-databases": lambda: work.maintain_databases_work(policy, system, now),
+        "purge-history": lambda: work.history_work(
+            policy, system, request.options.get("rule") or None, now, request.host_vars
+        ),
         "harden-servers": lambda: work.hardening_work(
             policy, system, request.options.get("accept_irreversible") or [], now, _chosen(request, policy, now)
         ),
@@ -245,6 +248,9 @@ def _source_hosts(system: System, job: str) -> list[str]:
     items = {item.host for item in system.items()}
     if job == "clean-logs":
         return system.log_hosts
+    if job == "purge-history":
+        named = {rule.database for rule in system.history}
+        return sorted({database.host for database in system.databases if database.name in named})
     return sorted(items | set(system.log_hosts)) if job == "prepare-hosts" else sorted(items)
 
 

@@ -111,6 +111,13 @@ _JOBS = (
         (Proof("database_maintenance", "sources"),),
     ),
     Job(
+        "purge-history",
+        # Not disruptive, for the reason of maintain-databases.
+        JobClass.ROUTINE,
+        "Export old rows of databases into the system's repository and, once they were read back, delete them",
+        (Proof("database_history", "sources"),),
+    ),
+    Job(
         "inspect-databases",
         JobClass.READ_ONLY,
         "Look at databases, their space, sessions, tables, indexes and copies; change nothing",

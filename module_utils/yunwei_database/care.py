@@ -19,11 +19,11 @@ FOLDER = "/var/lib/yunwei/databases"
 INSPECTION, MAINTENANCE = "yunwei-inspection", "yunwei-maintenance"
 _MOST_ROWS = 2000
 # Of the server, of what is remembered here, of this host's own files: one database's fault is not the others'.
-_FAULTS = (DatabaseError, faults.FaultError, EnvironmentError)
+FAULTS = (DatabaseError, faults.FaultError, EnvironmentError)
 _SEVERITIES = (judge.HIGH, judge.MEDIUM, judge.LOW)
-_QUIET = {"client_min_messages": "error", "search_path": "pg_catalog", "lock_timeout": "2s", "statement_timeout": "60s"}
+QUIET = {"client_min_messages": "error", "search_path": "pg_catalog", "lock_timeout": "2s", "statement_timeout": "60s"}
 # An open transaction of ours would hold a lock: the server ends it should we be held up.
-_AT_WORK = dict(_QUIET, idle_in_transaction_session_timeout="10s")
+AT_WORK = dict(QUIET, idle_in_transaction_session_timeout="10s")
 _SERVER_MEASURES = ("version", "version_number", "in_recovery", "up_seconds", "max_connections", "role")
 
 
@@ -47,19 +47,19 @@ def _inspect_one(work, database):
         return dict(about, not_judged=database["no_driver"], findings=[], unknown=[])
     began = upkeep.Clock().now()
     try:
-        with _only_reading(database, INSPECTION) as session:
+        with only_reading(database, INSPECTION) as session:
             facts = Reader(session, work["limits"]).read_all(_baselines(work, database))
             tuning = tuning_facts.read_tuning(session, facts["server"]["version_number"])
-    except _FAULTS as error:
+    except FAULTS as error:
         return dict(about, not_judged="could not judge: %s" % as_text(error), findings=[], unknown=[])
     findings, unknown = judge.judge(facts, work["limits"])
     measures = dict(_measures(facts), seconds=round(upkeep.Clock().now() - began, 2))
     return dict(about, not_judged=None, findings=findings, unknown=unknown, measures=measures, tuning=tuning)
 
 
-def _only_reading(database, name):
+def only_reading(database, name, **settings):
     """Return a session that the server lets change nothing; its own default stays to be seen."""
-    session = Session(database["login"], name, _QUIET)
+    session = Session(database["login"], name, dict(QUIET, **settings))
     session.rows("SET default_transaction_read_only = on;")
     return session
 
@@ -90,7 +90,7 @@ def plan(work, host):
     """Return (summary, whether a run would change anything) of the upkeep that databases need; changes nothing."""
     summary = _summary([_plan_one(work, one) for one in work["databases"].get(host, [])])
     would = any(item["status"].startswith(upkeep.WOULD) for item in summary["items"])
-    summary["items"] += _closed(work)
+    summary["items"] += closed(work)
     return summary, would
 
 
@@ -116,7 +116,7 @@ def maintain(work, host, controller_time, permit, clock=None):
     return summary, any(item["status"] in upkeep.DONE.values() for item in summary["items"])
 
 
-def _closed(work):
+def closed(work):
     """Return the row that says that a run would be refused now."""
     return [] if work["until"] else [{"item": "window", "status": "closed", "reason": work["closed"]}]
 
@@ -138,14 +138,14 @@ def _plan_one(work, database):
     if database["no_driver"]:
         return _not_judged(database, database["no_driver"])
     try:
-        with _only_reading(database, MAINTENANCE) as session:
+        with only_reading(database, MAINTENANCE) as session:
             reader = Reader(session, work["limits"])
-            reason = _unfit(reader.facts["server"])
+            reason = unfit(reader.facts["server"])
             if reason:
                 return {"item": database["item"], "rows": [{"item": "", "status": upkeep.LEFT, "reason": reason}]}
             facts = reader.read_relations(_baselines(work, database))
             steps = planner.plan_tables(facts, work["limits"]) + planner.plan_indexes(facts, work["limits"])
-    except _FAULTS as error:
+    except FAULTS as error:
         return _not_judged(database, "could not judge: %s" % as_text(error))
     return {"item": database["item"], "rows": upkeep.planned(steps) + _unread(reader)}
 
@@ -154,10 +154,10 @@ def _maintain_one(work, database, deadline, clock):
     if database["no_driver"]:
         return _not_judged(database, database["no_driver"])
     try:
-        with Session(database["login"], MAINTENANCE + "-watch", _AT_WORK) as watch:
-            with Session(database["login"], MAINTENANCE, _AT_WORK) as session:
+        with Session(database["login"], MAINTENANCE + "-watch", AT_WORK) as watch:
+            with Session(database["login"], MAINTENANCE, AT_WORK) as session:
                 return _Maintenance(work, database, (session, watch)).run(deadline, clock)
-    except _FAULTS as error:
+    except FAULTS as error:
         return {"item": database["item"], "rows": [_failed(error)]}
 
 
@@ -175,7 +175,7 @@ class _Maintenance:
     def run(self, deadline, clock):
         """Return {"item", "rows", "before", "after", "statements"}."""
         told = {"item": self._database["item"]}
-        reason = _unfit(self._reader.facts["server"])
+        reason = unfit(self._reader.facts["server"])
         if reason:
             return dict(told, rows=[{"item": "", "status": upkeep.LEFT, "reason": reason}])
         hands = Hands(self._sessions, self._reader, self._limits, clock, self._remember)
@@ -207,7 +207,7 @@ class _Maintenance:
         return None
 
 
-def _unfit(server):
+def unfit(server):
     """Return why nothing can be maintained here, or None."""
     if server["in_recovery"]:
         return "it is a standby: what is done at its primary comes to it by itself"

@@ -13,9 +13,10 @@ from . import postgresql_sql as sql
 from .faults import CANCELED, LOCK_NOT_AVAILABLE, NO_PRIVILEGE, PostponedError, SqlError
 from .planner import ANALYZE, FREEZE, REBUILD, REMOVE
 from .postgresql_facts import WAL
+from .psql import literal
 
 _UNDEFINED = ("42883", "42P01", "42704")
-_TRY_EVERY_SECONDS = 0.25
+TRY_EVERY_SECONDS = 0.25
 _WATCH_EVERY_SECONDS = 0.5
 # A materialized view, and how long at most somebody can stand behind us in the queue of its lock.
 _VIEW, _BRIEFLY = "m", "SET LOCAL lock_timeout = '1ms';\n"
@@ -102,7 +103,7 @@ class Hands:
             told = step["do"] == ANALYZE or found["vacuumed"] != step["before"]["vacuumed"]
             if told or self._clock.now() >= until:
                 return found
-            self._clock.sleep(_TRY_EVERY_SECONDS)
+            self._clock.sleep(TRY_EVERY_SECONDS)
 
     def _rebuild(self, step, end):
         self._demand_room(step)
@@ -117,7 +118,7 @@ class Hands:
             self._statement("REINDEX INDEX CONCURRENTLY %s;" % step["target"], end, patience)
         except (PostponedError, SqlError) as error:
             raise type(error)(*_with_leftovers(error, self._remove_leftovers(step)))
-        rows = self._session.rows(_INDEX_NOW % _literal(step["target"]))
+        rows = self._session.rows(_INDEX_NOW % literal(step["target"]))
         if not rows or not rows[0][1]:
             raise SqlError("XX000", "the index is gone, or not valid, after it was rebuilt")
         number, _valid, tuples, size = rows[0]
@@ -184,7 +185,7 @@ class Hands:
         self._try_until(lock, table, keep=True)
         try:
             # Asked of the other session: it sees the index as it was before the drop, and the lock keeps it so.
-            there = bool(self._watch.rows(_STILL_INVALID % (number, _literal(target))))
+            there = bool(self._watch.rows(_STILL_INVALID % (number, literal(target))))
             if there and table_kind != _VIEW:
                 self._session.rows(drop)
         except SqlError:
@@ -248,7 +249,7 @@ class Hands:
             if self._clock.now() >= until:
                 seconds = self._limits["lock_wait_seconds"]
                 raise PostponedError("a session has kept a lock of %s for %d seconds" % (table, seconds))
-            self._clock.sleep(_TRY_EVERY_SECONDS)
+            self._clock.sleep(TRY_EVERY_SECONDS)
 
     def _statement(self, text, end, lock_seconds):
         """Return the rows of a statement that `end`s by our clock; raises PostponedError if it gives way or lasts."""
@@ -304,11 +305,6 @@ def _table_statement(step, version):
 
 def _why(step, *more):
     return "; ".join([step["why"]] + [words for words in more if words])
-
-
-def _literal(text):
-    """Return a text as an SQL literal, whatever standard_conforming_strings says."""
-    return "E'%s'" % text.replace("\\", "\\\\").replace("'", "''")
 
 
 def _with_leftovers(error, stays):

@@ -128,6 +128,11 @@ class Session:
         return "%s (psql ended with %d)" % (" ".join(told or lines[-3:]) or "the connection was cut", code)
 
 
+def literal(text):
+    """Return a text as an SQL literal, whatever standard_conforming_strings says."""
+    return "E'%s'" % text.replace("\\", "\\\\").replace("'", "''")
+
+
 def _parse(answer):
     """Return the rows of an answer (bytes); raises SqlError for the first error in it."""
     rows = []

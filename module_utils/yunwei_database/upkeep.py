@@ -69,11 +69,11 @@ class Upkeep:
     def _row(self, step):
         if step["do"] == LEAVE:
             return row(step, LEFT)
-        self._stopped = self._stopped or self._no_time() or self._too_busy()
+        self._stopped = self._stopped or self.why_not_now()
         if self._stopped:
             return row(step, POSTPONED, self._stopped)
         try:
-            came_of_it = self._hands.carry_out(step, self._seconds())
+            came_of_it = self._hands.carry_out(step, self.seconds())
         except PostponedError as error:
             return row(step, POSTPONED, error.message)
         except SqlError as error:
@@ -83,7 +83,12 @@ class Upkeep:
             return row(step, FAILED, error.message)
         return dict(row(step, DONE[step["do"]]), **came_of_it)
 
-    def _seconds(self):
+    def why_not_now(self):
+        """Wait for a calm moment and return None, or why nothing more may begin."""
+        return self._no_time() or self._too_busy()
+
+    def seconds(self):
+        """Return how long a statement may take that begins now."""
         return min(self._limits["statement_seconds"], self._deadline.left())
 
     def _no_time(self):

@@ -80,7 +80,7 @@ class Listing:
 
     def add(self, chunk):
         """Take `chunk` (bytes of whole lines); raises NotAcceptedError for a line that cannot be true."""
-        take = self._database if self._item["kind"] == "database" else self._file
+        take = {"database": self._database, "history": self._history}.get(self._item["kind"], self._file)
         kept = []
         for line in parse_lines(chunk):
             take(line)
@@ -101,6 +101,12 @@ class Listing:
             self._described = self._described or self._describes(line)
         elif line["t"] == "table":
             self._count("tables")
+            self._count("rows", _number(line, "rows"))
+
+    def _history(self, line):
+        if line["t"] == "history":
+            self._described = self._described or self._describes(line)
+        elif line["t"] in ("rows", "part"):
             self._count("rows", _number(line, "rows"))
 
     def _describes(self, line):

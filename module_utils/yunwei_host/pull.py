@@ -24,7 +24,7 @@ from .readback import read_back
 from .space import demand_space
 from .tripwire import Changes, FileChanges, NotCompared, TableChanges, judge, stored
 
-VERBS = {"database": "dump", "files": "files", "logs": "logs"}
+VERBS = {"database": "dump", "files": "files", "logs": "logs", "history": "history"}
 _HEAD_KEYS = ("verb", "name", "host", "started", "source_sha256", "python")
 _SPACE_LOOK_BYTES = 64 << 20
 _END_SECONDS = 60
@@ -185,7 +185,7 @@ class Pull:
 
     def _stored(self, payload):
         """Hold what was new in the repository against the whole item, and the backup before where that is fair."""
-        if self._item["kind"] == "database":
+        if self._item["kind"] in ("database", "history"):
             return stored(self._new_bytes, payload["bytes"], self._former)
         return stored(self._new_bytes, self.listing.summary.get("bytes", 0), self._baseline)
 

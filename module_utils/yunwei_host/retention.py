@@ -22,6 +22,7 @@ from .tripwire import is_held_by, open_trips
 CLOCK_TOLERANCE_SECONDS = 600
 # The Cybersecurity Law asks for six months of network logs at least; no variable lowers it.
 LOG_ARCHIVE_SECONDS = 184 * 86400
+_ARCHIVES = {"logs": "archived logs are kept for six months", "history": "exported rows are kept for six months"}
 _PERIODS = (
     ("daily", lambda day: (day.tm_year, day.tm_yday)),
     ("weekly", lambda day: datetime.date(*day[:3]).isocalendar()[:2]),
@@ -153,9 +154,9 @@ def _is_replaced(record, good, site):
 
 
 def _by_law(ours, now):
-    """Return (record, reason) for archived logs that the law keeps, whatever policy says."""
+    """Return (record, reason) for archives that the law keeps, whatever policy says: they are all that is left."""
     young = [record for record in ours if now - moment(record["accepted_at"]) < LOG_ARCHIVE_SECONDS]
-    return [(record, "archived logs are kept for six months") for record in young if record["kind"] == "logs"]
+    return [(record, _ARCHIVES[record["kind"]]) for record in young if record["kind"] in _ARCHIVES]
 
 
 def _oddness(record, now):

@@ -15,6 +15,7 @@ WORDS = {
         *("--system", SYSTEM, "--into"),
     ),
     "maintain-databases": ("run", "maintain-databases", "--system", SYSTEM),
+    "purge-history": ("db", "purge", "--system", SYSTEM),
     "inspect-databases": ("db", "inspect", "--system", SYSTEM),
     "harden-servers": ("run", "harden-servers", "--system", SYSTEM),
     "undo": ("run", "undo", "--change", "r-never-made", "--system", SYSTEM),

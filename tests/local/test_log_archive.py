@@ -10,7 +10,7 @@ from tarfile import open as open_tar
 from typing import Any
 
 import pytest
-from yunwei_host import logarchive, loglist
+from yunwei_host import logarchive, loglist, pull
 from yunwei_host.faults import FaultError
 from yunwei_host.hostlock import HostLock
 from yunwei_host.repository import make_repository
@@ -125,13 +125,13 @@ def test_a_failed_archive_leaves_nothing_and_hands_nothing_on(world, how, messag
 def test_a_repository_that_gives_back_other_bytes_is_no_archive(world, monkeypatch):
     world.logs.write("a.log.1", content=b"x" * 1000)
     _, packed = world.logs.plan()
-    real = logarchive.Pull._take
+    real = pull.Pull._take
 
     def take(self, told):
         head, trailer, snapshot = real(self, told)
         return head, {**trailer, "sha256": "0" * 64}, snapshot
 
-    monkeypatch.setattr(logarchive.Pull, "_take", take)
+    monkeypatch.setattr(pull.Pull, "_take", take)
     with pytest.raises(FaultError, match="the repository gave back"):
         world.archive(packed)
     assert world.store.load() == []
@@ -141,7 +141,7 @@ def test_a_killed_archive_is_cleared_up_by_the_next_one(world, monkeypatch):
     world.logs.write("a.log.1")
     _, packed = world.logs.plan()
     with monkeypatch.context() as patch:
-        patch.setattr(logarchive.Pull, "_store_manifest", die)
+        patch.setattr(pull.Pull, "_store_manifest", die)
         killed(lambda: world.archive(packed))
     world.runs += 1
     assert len(world.snapshots("payload")) == 1

@@ -30,6 +30,7 @@ NEEDED = {
     "set-timers": set(),
     "inspect-databases": set(),
     "maintain-databases": set(),
+    "purge-history": {"repository-local", "source-app1", "source-db1"},
     "harden-servers": {"login-probe"},
     "restart-servers": set(),
     "recover": {"repository-local", "repository-miyun", "miyun-read", "local-read"},

@@ -117,11 +117,12 @@ class TestBackUp:
         database = {"engine": "postgresql", "port": 5432, "os_user": "postgres", "lock_timeout_seconds": 10}
         found = work.source_work(policy, "db1")
         assert found["systems"] == {
-            "legalservice": {"databases": {"legalservice": database}, "file_sets": {}, "logs": {}},
+            "legalservice": {"databases": {"legalservice": database}, "file_sets": {}, "logs": {}, "history": {}},
             "mediation": {
                 "databases": {"mediation": database},
                 "file_sets": {},
                 "logs": {"db1": [self.place("/var/log/postgresql", below=False)]},
+                "history": {},
             },
         }
         app = work.source_work(policy, "app1")["systems"]
@@ -130,6 +131,7 @@ class TestBackUp:
                 "databases": {},
                 "file_sets": {"app": {"paths": ["/srv/mediation"], "exclude": []}},
                 "logs": {"app1": [self.place("/var/log/mediation", below=True)]},
+                "history": {},
             }
         }
         assert work.source_work(policy, "scratch1")["systems"] == {}

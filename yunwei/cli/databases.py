@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from yunwei import launch, policy, runner
-from yunwei.cli import show
+from yunwei.cli import jobs, show
 from yunwei.databases import outcome, tuning, tuning_words, words
 from yunwei.jobs import find_job
 from yunwei.ledger import Ledger
@@ -48,6 +48,16 @@ def tune(options: argparse.Namespace) -> int:
         show.table(columns, tuning_words.rows(document, options.lang), text("tuning.title"))
         print(tuning_words.summary(document, options.lang))
     return int(document["exit_code"])
+
+
+def purge(options: argparse.Namespace) -> int:
+    """Export and delete the old rows of one system, or of one of its rules; exit codes as of `yunwei run`."""
+    runner.raise_on_termination()
+    variables = {"yunwei_rule": options.rule} if options.rule else {}
+    job = find_job("purge-history")
+    result = launch.launch(launch.Request(job, options.inventory, [options.system], variables=variables), show.progress)
+    jobs.print_result(result, as_json=options.json)
+    return result.exit_code
 
 
 def _look(options: argparse.Namespace) -> tuple[dict[str, Any], policy.Policy]:

@@ -23,6 +23,16 @@ def add_databases(commands: Commands) -> None:
         "4 could not be judged",
     )
 
+    purge = command(
+        databases,
+        "purge",
+        "databases.purge",
+        "export old rows into the system's repository, read them back, then delete them, inside the window",
+    )
+    purge.add_argument("--system", required=True, metavar="S", help="the system")
+    purge.add_argument("--rule", metavar="R", help="only this history rule")
+    with_inventory(purge)
+
 
 def _add_look(databases: Commands, name: str, text: str) -> None:
     look = command(databases, name, f"databases.{name}", text)

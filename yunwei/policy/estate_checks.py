@@ -140,7 +140,7 @@ def _owed(system: Draft[System], section: Section) -> Iterator[Problem]:
 def check_permissions(drafts: Sequence[Draft[System]], today: date) -> Iterator[Problem]:
     """Yield permissions to delete that have expired; such a rule is refused, everything else goes on."""
     for draft in drafts:
-        for place, content in (*draft.each("retention"), *draft.each("logs")):
+        for place, content in (*draft.each("retention"), *draft.each("logs"), *draft.each("history")):
             expires = mapping(content, "permission").get("expires")
             if type(expires) is date and expires < today:
                 path = key_path((*place, "permission", "expires"))

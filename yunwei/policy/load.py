@@ -17,6 +17,7 @@ from yunwei.policy.contract import Contract
 from yunwei.policy.draft import Draft
 from yunwei.policy.estate import Estate
 from yunwei.policy.hardening_checks import check_hardening
+from yunwei.policy.history_checks import check_history
 from yunwei.policy.inventory import Inventory, read_inventory
 from yunwei.policy.log_checks import check_logs
 from yunwei.policy.model import Policy
@@ -93,6 +94,7 @@ def _cross_check(
     for system in systems:
         problems += check_system(system, hosts, production)
         problems += check_logs(system, hosts)
+        problems += check_history(system)
         problems += check_restarts(system, today)
     problems += estate_checks.check_approvers(estate, systems)
     problems += estate_checks.check_neighbours(systems)

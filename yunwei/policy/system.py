@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Literal
 
 from pydantic import Field
 
-from yunwei.errors import RefusedError
+from yunwei.errors import RefusedError, UsageError
 from yunwei.jobs import Job
 from yunwei.policy.approvals import NeedsApproval
 from yunwei.policy.base import AbsolutePath, IsoDate, Model, Name, Port, RoleName, SystemId
@@ -16,6 +17,7 @@ from yunwei.policy.databases import DatabaseLogin
 from yunwei.policy.engines import ENGINES, EngineName
 from yunwei.policy.estate import SiteName
 from yunwei.policy.hardening import Hardening
+from yunwei.policy.history import HistoryRule
 from yunwei.policy.logs import LogRule, Permission
 from yunwei.policy.restart import RestartRules
 from yunwei.policy.schedule import Schedule
@@ -177,6 +179,7 @@ class System(Model):
     retention: list[Retention] = Field(default=[], description="a list of rules, one a site")
     legal_holds: list[LegalHold] = Field(default=[], description="a list of holds")
     logs: list[LogRule] = Field(default=[], description="a list of rules for log files")
+    history: list[HistoryRule] = Field(default=[], description="a list of rules for old rows of databases")
     hardening: Hardening | None = Field(default=None, description="level, add, waive; null: not hardened")
     tripwire: Tripwire = Field(default=Tripwire(), description="what is suspicious about a new backup")
     needs_approval: NeedsApproval = Field(
@@ -215,11 +218,26 @@ class System(Model):
 
     def require_log_permissions(self, today: date) -> None:
         """Raise `RefusedError` where the permission of a log rule has expired: then nothing may be removed."""
-        expired = [rule for rule in self.logs if today > rule.permission.expires]
+        self._require_permissions("log", self.logs, today)
+
+    def history_rules(self, name: str | None, today: date) -> list[HistoryRule]:
+        """Return the history rules, or the one called `name`.
+
+        Raises `UsageError` where there is none of that name, `RefusedError` where a permission has expired.
+        """
+        rules = [rule for rule in self.history if name in (None, rule.name)]
+        if name is not None and not rules:
+            known = ", ".join(rule.name for rule in self.history) or "none"
+            raise UsageError(f"{self.id} has no history rule '{name}'; rules: {known}")
+        self._require_permissions("history", rules, today)
+        return rules
+
+    def _require_permissions(self, kind: str, rules: Sequence[LogRule | HistoryRule], today: date) -> None:
+        expired = [rule for rule in rules if today > rule.permission.expires]
         if expired:
             rule = expired[0]
             raise RefusedError(
-                f"{self.id}: the permission {rule.permission.reference} of log rule '{rule.name}' expired on "
+                f"{self.id}: the permission {rule.permission.reference} of {kind} rule '{rule.name}' expired on "
                 f"{rule.permission.expires}; today is {today}. Ask the client for a new one and enter it in policy, "
                 f"or take the rule out."
             )

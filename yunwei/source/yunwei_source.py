@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""The one program that a source host runs for the backup server: list, dump, stream files and logs; nothing else.
+"""The one program that a source host runs for the backup server: list, dump, stream files, logs, old rows; no more.
 
 Behind a forced command (`--system NAME`, verb in SSH_ORIGINAL_COMMAND) it answers in frames on standard output:
 `YUNWEI-SOURCE 1`, then type byte, length, payload: H opens, D carries payload, M manifest lines, K says "still
@@ -33,6 +33,7 @@ import sys
 import threading
 import time
 import zlib
+from base64 import b64encode
 
 CONFIG = "/etc/yunwei/source.json"
 MAGIC = b"YUNWEI-SOURCE 1\n"
@@ -302,6 +303,14 @@ class Worker(object):
         if self._error:
             raise self._error
 
+    def finish(self, answer, check):
+        """Wait for its end; `check` may raise at any time."""
+        while self.thread.is_alive():
+            check()
+            answer.keep_alive()
+            self.thread.join(0.05)
+        check()
+
 
 # ---------------------------------------------------------------- PostgreSQL
 
@@ -419,6 +428,34 @@ SELECT json_build_array(count(DISTINCT oid), coalesce(sum(%s::numeric), 0)::text
  FROM pg_largeobject_metadata o CROSS JOIN LATERAL generate_series(0,
   coalesce((SELECT max(pageno)::bigint * 2048 FROM pg_largeobject l WHERE l.loid = o.oid), 0) / 16777216) piece) r;
 """
+
+# What an old row is known by until it is deleted: a digest of its columns as text. `yunwei_database` has the same.
+ROW_KEY = "('x' || substr(md5((r.*)::text), 1, 16))::bit(64)::bigint"
+HISTORY_TABLE = """
+SELECT json_build_array(quote_ident(n.nspname) || '.' || quote_ident(c.relname),
+ (SELECT quote_ident(a.attname) FROM pg_attribute a
+   WHERE a.attrelid = c.oid AND a.attname = %s AND a.attnum > 0 AND NOT a.attisdropped),
+ (SELECT coalesce(json_agg(quote_ident(a.attname) ORDER BY k.place), '[]') FROM pg_index i
+   CROSS JOIN LATERAL unnest(i.indkey::int2[]) WITH ORDINALITY AS k (number, place)
+   JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.number
+   WHERE i.indrelid = c.oid AND i.indisprimary
+   AND k.place <= coalesce((to_json(i)->>'indnkeyatts')::int, i.indnatts)),
+ (SELECT json_agg(json_build_array(quote_ident(a.attname), format_type(a.atttypid, a.atttypmod)) ORDER BY a.attnum)
+   FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+   AND coalesce(to_json(a)->>'attgenerated', '') = ''))
+FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = %s AND c.relname = %s;
+"""
+HISTORY_PARTITION = """
+SELECT json_build_array(quote_ident(n.nspname) || '.' || quote_ident(c.relname)) FROM pg_inherits i
+JOIN pg_class c ON c.oid = i.inhrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE i.inhparent = %s::regclass AND n.nspname = %s AND c.relname = %s AND c.relkind = 'r';
+"""
+HISTORY_KEYS = """
+DECLARE old_rows NO SCROLL CURSOR FOR SELECT json_build_array(json_build_array(%s), %s) FROM %s ORDER BY %s;
+"""
+OLD_ROWS, ALL_ROWS = "SELECT %s FROM %s ORDER BY %s", "SELECT %s FROM ONLY %s AS r"
+PARTITION_DIGEST = "SELECT json_build_array(count(*), coalesce(sum(%s::numeric), 0)::text) FROM ONLY %s AS r;"
+MOMENT = re.compile("[0-9]{4,6}-[0-9]{2}-[0-9]{2}(?:[ T][0-9:.]{8,15})?(?:[+-][0-9:]{2,8})?(?: BC)?$")
 
 # Who waits for a lock that our dump or digests hold: users queue behind such a one, so it comes first.
 BLOCKED = """
@@ -559,12 +596,26 @@ class PostgreSQL(object):
         pump(dump.output, answer, check)
         dump.finish(self._where, answer)
         after = read_sequences(outside, sequences)
-        while manifest.thread.is_alive():
-            check()
-            answer.keep_alive()
-            manifest.thread.join(0.05)
-        check()
+        manifest.finish(answer, check)
         send_sequences(session, sequences, before, after, answer)
+
+    def history(self, rule, asked, answer):
+        """Send old rows of one table as COPY writes them and, beside them, what each of them is known by."""
+        session, snapshot = self._open_snapshot(answer)
+        table = HistoryTable(session, rule, asked)
+        outside = Session(self, self._milliseconds)
+        copy = self._start_copy(snapshot, table.sources())
+        answer.line(dict(self._facts, t="history", name=rule["name"], database=self.name, **table.described()))
+        keys = Worker(lambda: table.send_keys(answer))
+        watch = Worker(lambda: self._give_way(outside))
+
+        def check():
+            watch.check()
+            keys.check()
+
+        pump(copy.output, answer, check)
+        copy.finish(self._where, answer)
+        keys.finish(answer, check)
 
     def manifest(self, answer, method, table):
         """Send the manifest alone; with `table` (schema, name) only that table's line."""
@@ -589,6 +640,19 @@ class PostgreSQL(object):
         environment.update(PATH="/usr/local/bin:/usr/bin:/bin", LC_ALL="C", PGCONNECT_TIMEOUT="10")
         environment.update(PGAPPNAME="yunwei-source-%d" % os.getpid(), HOME=os.path.expanduser("~" + (account or "")))
         return Child([find_tool(tool, self._major)] + arguments, account, environment)
+
+    def _start_copy(self, snapshot, sources):
+        """Start to write the rows of all `sources` (SELECT statements), one after the other."""
+        copy = self.start("psql", ["-XqAt", "-v", "ON_ERROR_STOP=1"], PGCLIENTENCODING="UTF8")
+        begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;\nSET TRANSACTION SNAPSHOT %s;" % literal(snapshot)
+        settings = SESSION_SETTINGS % (self._milliseconds, 0)
+        text = ["\\o /dev/null", settings, "\\o", begin] + ["COPY (%s) TO STDOUT;" % source for source in sources]
+        try:
+            copy.process.stdin.write(("\n".join(text) + "\n").encode("utf-8"))
+            copy.process.stdin.close()
+        except (OSError, IOError):
+            pass  # it has ended: its code and its words follow
+        return copy
 
     def _start_dump(self, snapshot, *options):
         limits = ["--lock-wait-timeout", str(self._milliseconds), "--snapshot", snapshot, "-w"]
@@ -667,6 +731,74 @@ class PostgreSQL(object):
                     Child.stop_all()  # here, because the main thread may wait for a slow listener
                     raise Fault(self._where, reason, "start the backup again after that statement")
             time.sleep(min(1, self._milliseconds / 4000.0))
+
+
+class HistoryTable(object):
+    """The table of a history rule: its rows before a moment, in the order of its key, or some of its partitions whole.
+
+    `rule` is the configuration's, `asked` ({"before", "parts"}) the backup server's: a moment, or names of partitions.
+    """
+
+    def __init__(self, session, rule, asked):
+        self._session, self._rule, self._before = session, rule, asked.get("before")
+        self._where = "history rule " + rule["name"]
+        names = tuple(literal(rule[key]) for key in ("column", "schema", "table"))
+        found = session.rows(HISTORY_TABLE % names, self._where)
+        if not found or not found[0][1]:
+            raise Fault(self._where, "the table or its column does not exist", "correct the rule in the policy")
+        self._table, self._column, self._key, self._columns = found[0]
+        self._parts = [self._part(part) for part in asked.get("parts") or []] if rule["partitions"] else None
+        if self._parts is None and not (self._key and MOMENT.match(asked.get("before") or "")):
+            raise Fault(self._where, "no primary key, or no moment was given", "start the job again: it plans anew")
+
+    def described(self):
+        """Return what the manifest says of the table."""
+        said = dict((key, self._rule[key]) for key in ("schema", "table", "column"))
+        return dict(said, before=self._before, columns=self._columns)
+
+    def sources(self):
+        """Return the statements that select the rows."""
+        names = ", ".join(["r." + name for name, _ in self._columns])
+        if self._parts is None:
+            return [OLD_ROWS % (names, self._old_rows(), self._order())]
+        return [ALL_ROWS % (names, quoted) for _, _, quoted in self._parts]
+
+    def send_keys(self, answer):
+        """Send what the rows are known by, batch by batch; of a partition one digest."""
+        for schema, name, quoted in self._parts or []:
+            rows, digest = self._session.rows(PARTITION_DIGEST % (ROW_KEY, quoted), self._where)[0]
+            answer.line({"t": "part", "schema": schema, "name": name, "rows": rows, "digest": digest})
+        if self._parts is None:
+            places = ", ".join(["r.%s::text" % name for name in self._key])
+            self._session.rows(HISTORY_KEYS % (places, ROW_KEY, self._old_rows(), self._order()), self._where)
+            batch = self._fetch()
+            while batch:
+                keys = struct.pack(">%dq" % len(batch), *[key for _, key in batch])
+                line = {"t": "rows", "from": batch[0][0], "to": batch[-1][0], "rows": len(batch)}
+                answer.line(dict(line, keys=b64encode(keys).decode("ascii")))
+                batch = self._fetch()
+
+    def _fetch(self):
+        return self._session.rows("FETCH %d FROM old_rows;" % self._rule["batch_rows"], self._where)
+
+    def _old_rows(self):
+        return "ONLY %s AS r WHERE r.%s < %s" % (self._table, self._column, literal(self._before))
+
+    def _order(self):
+        return ", ".join(["r." + name for name in self._key])
+
+    def _part(self, part):
+        schema, name = part
+        words = (literal(self._table), literal(schema), literal(name))
+        found = self._session.rows(HISTORY_PARTITION % words, self._where)
+        if not found:
+            raise Fault(self._where, "%s.%s is no partition of it" % (schema, name), "start the job again")
+        return schema, name, found[0][0]
+
+
+def literal(text):
+    """Return a text as an SQL literal, whatever standard_conforming_strings says."""
+    return "E'%s'" % text.replace("\\", "\\\\").replace("'", "''")
 
 
 ENGINES = {"postgresql": PostgreSQL}
@@ -1121,23 +1253,36 @@ def roots_of(settings):
 
 def read_baseline(descriptor):
     """Return {path: (stat key, SHA-256)} from the zlib-compressed JSON lines on `descriptor`."""
+    known = {}
+    read_told("baseline", descriptor, lambda row: known.update({row["p"]: (row["stat"], row["sha256"])}))
+    return known
+
+
+def read_asked(descriptor):
+    """Return which old rows are asked for: {"before", "parts"}, one zlib-compressed JSON line on `descriptor`."""
+    asked = {}
+    read_told("request", descriptor, asked.update)
+    return asked
+
+
+def read_told(what, descriptor, take):
+    """Let `take` have each of the zlib-compressed JSON lines that the backup server tells on `descriptor`."""
     inflater = zlib.decompressobj()
-    known, rest, packed = {}, b"", os.read(descriptor, 65536)
+    rest, packed = b"", os.read(descriptor, 65536)
     if not packed:
-        return known
+        return
     try:
         while packed:
             lines = (rest + inflater.decompress(packed)).split(b"\n")
             rest = lines.pop()
             for row in json.loads("[%s]" % b",".join(lines).decode("ascii")):
-                known[row["p"]] = (row["stat"], row["sha256"])
+                take(row)
             packed = os.read(descriptor, 65536)
         inflater.decompress(b"-")  # Python 2 has no `eof`: after the stream's end this byte is left over
     except (zlib.error, ValueError, KeyError, TypeError) as error:
-        raise Fault("baseline", "cannot be read: %s" % error, "correct the backup server's program")
+        raise Fault(what, "cannot be read: %s" % error, "correct the backup server's program")
     if rest or inflater.unused_data != b"-":
-        raise Fault("baseline", "is cut short", "start the backup again")
-    return known
+        raise Fault(what, "is cut short", "start the backup again")
 
 
 # ---------------------------------------------------------------- verbs
@@ -1202,10 +1347,12 @@ def list_files(name, settings):
 
 
 def serve(system, words, answer):
-    """Answer one command of the backup server: `list`, `dump DATABASE`, `files SET` or `logs HOST`."""
+    """Answer one command of the backup server: `list`, or `dump`, `files`, `logs`, `history` with a name."""
     verb, name = (words + ["", ""])[:2]
-    if not re.match("list $|(?:dump|files|logs) [A-Za-z0-9_][A-Za-z0-9_.-]*$", " ".join([verb, name] + words[2:])):
-        allowed = "list, dump DATABASE, files SET, logs HOST"
+    if not re.match(
+        "list $|(?:dump|files|logs|history) [A-Za-z0-9_][A-Za-z0-9_.-]*$", " ".join([verb, name] + words[2:])
+    ):
+        allowed = "list, dump DATABASE, files SET, logs HOST, history RULE"
         raise Fault("command", "%r: allowed are %s" % (words, allowed), "correct the command", 2)
     settings = read_settings(system)
     if verb == "list":
@@ -1218,6 +1365,11 @@ def serve(system, words, answer):
         database = open_database(name, choose("database", settings["databases"], name))
         answer.open(verb, name)
         database.dump(answer)
+    elif verb == "history":
+        rule = dict(choose("history rule", settings.get("history") or {}, name), name=name)
+        database = open_database(rule["database"], choose("database", settings["databases"], rule["database"]))
+        answer.open(verb, name)
+        database.history(rule, read_asked(0), answer)
     elif verb == "logs":
         places = choose("host", settings.get("logs") or {}, name)
         answer.open(verb, name)

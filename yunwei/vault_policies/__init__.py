@@ -53,6 +53,7 @@ def secret_names(job: str, source_hosts: Sequence[str], site: str) -> list[str]:
         "prepare-hosts": ["local-read", *sources],
         "back-up": ["repository-local", *sources],
         "clean-logs": ["repository-local", *sources],
+        "purge-history": ["repository-local", *sources],
         "sync-to-miyun": ["repository-local", "repository-miyun", "miyun-append"],
         "retire-backups": ["repository-local"],
         "release-locks": [],

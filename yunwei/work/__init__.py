@@ -3,6 +3,7 @@
 from yunwei.work.back_up import back_up_work, prepare_work, source_work
 from yunwei.work.databases import inspect_databases_work, maintain_databases_work
 from yunwei.work.hardening import Chosen, hardening_work, undo_work
+from yunwei.work.history import history_work
 from yunwei.work.log_fetch import log_fetch_work
 from yunwei.work.logs import log_work
 from yunwei.work.restarts import restart_work
@@ -16,6 +17,7 @@ __all__ = [
     "back_up_work",
     "drill_work",
     "hardening_work",
+    "history_work",
     "inspect_databases_work",
     "log_fetch_work",
     "log_work",

@@ -16,6 +16,7 @@ from yunwei.work.source_shapes import (
     PrepareWork,
     SourceDatabaseWork,
     SourceFileSetWork,
+    SourceHistoryWork,
     SourceLogPlaceWork,
     SourceSystemWork,
     SourceWork,
@@ -170,7 +171,28 @@ def _source_system(system: System, host: str) -> SourceSystemWork:
             }
         elif item.file_set is not None:
             file_sets[item.name] = {"paths": list(item.file_set.paths), "exclude": list(item.file_set.exclude)}
-    return {"databases": databases, "file_sets": file_sets, "logs": _log_places(system, host)}
+    return {
+        "databases": databases,
+        "file_sets": file_sets,
+        "logs": _log_places(system, host),
+        "history": _history(system, databases),
+    }
+
+
+def _history(system: System, databases: Mapping[str, SourceDatabaseWork]) -> dict[str, SourceHistoryWork]:
+    """Return the history rules of the databases of one host."""
+    return {
+        rule.name: {
+            "database": rule.database,
+            "schema": rule.schema_name,
+            "table": rule.table,
+            "column": rule.column,
+            "batch_rows": rule.batch_rows,
+            "partitions": rule.partitions,
+        }
+        for rule in system.history
+        if rule.database in databases
+    }
 
 
 def _log_places(system: System, host: str) -> dict[str, list[SourceLogPlaceWork]]:

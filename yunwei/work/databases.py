@@ -28,7 +28,7 @@ def maintain_databases_work(policy: Policy, system_id: str, now: datetime) -> Da
     """
     system = policy.system(system_id)
     rules = policy.estate.databases.maintenance
-    until, closed = _window(policy, system, now)
+    until, closed = window(policy, system, now)
     return {
         "system": system.id,
         "databases": databases_by_host(system),
@@ -42,11 +42,12 @@ def databases_by_host(system: System) -> dict[str, list[DatabaseWork]]:
     """Return the system's databases by host, in the order of policy."""
     found: dict[str, list[DatabaseWork]] = {}
     for database in system.databases:
-        found.setdefault(database.host, []).append(_database(database))
+        found.setdefault(database.host, []).append(database_work(database))
     return found
 
 
-def _database(database: Database) -> DatabaseWork:
+def database_work(database: Database) -> DatabaseWork:
+    """Return how one database is reached by those who look after it."""
     engine = ENGINES[database.engine]
     login = database.login
     return {
@@ -64,7 +65,7 @@ def _database(database: Database) -> DatabaseWork:
     }
 
 
-def _window(policy: Policy, system: System, now: datetime) -> tuple[datetime | None, str | None]:
+def window(policy: Policy, system: System, now: datetime) -> tuple[datetime | None, str | None]:
     """Return until when work may go on, or why it may not begin: every host with a database must be open."""
     rules = policy.estate.databases.maintenance
     end = now + timedelta(seconds=rules.longest_seconds)

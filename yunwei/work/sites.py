@@ -30,7 +30,11 @@ def sync_work(policy: Policy, system_id: str, head: Head, now: datetime) -> Sync
         "system": system.id,
         "repository": local_repository(policy, system),
         "records": local_records(policy, system),
-        "items": [*(item.id for item in system.items()), *(f"logs:{host}" for host in system.log_hosts)],
+        "items": [
+            *(item.id for item in system.items()),
+            *(f"logs:{host}" for host in system.log_hosts),
+            *(f"history:{rule.name}" for rule in system.history),
+        ],
         "remote": miyun(policy, system, policy.estate.sites.miyun.append_user, "miyun-append"),
         "target": _target(policy),
         "bandwidth_kib_per_second": policy.estate.sites.miyun.bandwidth_kib_per_second,

@@ -30,6 +30,17 @@ class SourceLogPlaceWork(TypedDict):
     exclude: list[str]
 
 
+class SourceHistoryWork(TypedDict):
+    """A history rule as `/etc/yunwei/source.json` names it: of no other table are rows handed out."""
+
+    database: str
+    schema: str
+    table: str
+    column: str
+    batch_rows: int
+    partitions: bool
+
+
 class SourceSystemWork(TypedDict):
     """One system on one source host, the value below `systems` in `/etc/yunwei/source.json`."""
 
@@ -37,6 +48,8 @@ class SourceSystemWork(TypedDict):
     file_sets: dict[str, SourceFileSetWork]
     logs: dict[str, list[SourceLogPlaceWork]]
     """By the host's own name; empty where no log rule names the host."""
+    history: dict[str, SourceHistoryWork]
+    """By rule."""
 
 
 class SourceWork(TypedDict):
