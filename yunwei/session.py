@@ -6,10 +6,12 @@ process, so gate and secrets find the session, and its token, in memory: it trav
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import resource
 import secrets
+import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -68,7 +70,8 @@ class Session:
     permits: list[dict[str, Any]] = field(default_factory=list)
     recorder: Recorder = field(default_factory=Recorder)
     started: float = field(default_factory=time.monotonic)
-    renewed: float = field(default_factory=time.monotonic)
+    _over: threading.Event = field(default_factory=threading.Event)
+    _keeper: threading.Thread | None = None
 
     @property
     def run_id(self) -> str:
@@ -90,20 +93,21 @@ class Session:
             )
 
     def keep_alive(self) -> None:
-        """Prolong token and locks once half of the shorter of both has passed; a failure shows at the next use."""
+        """Prolong token and locks until the end, beside the run: one task of a host can last longer than both."""
+        self._keeper = threading.Thread(target=self._prolong, name="keep alive", daemon=True)
+        self._keeper.start()
+
+    def _prolong(self) -> None:
         lease = self.policy.estate.lock.lease_seconds
-        if time.monotonic() - self.renewed < min(lease, self.vault.lifetime_seconds) / 2:
-            return
-        self.renewed = time.monotonic()
-        try:
-            if self.vault.renewable:
+        # After a third of the time: where Vault does not answer, there is a second try before it is over.
+        while not self._over.wait(min(lease, self.vault.lifetime_seconds) / 3):
+            with contextlib.suppress(YunweiError):  # what is lost shows where it is needed next
                 self.vault.renew()
-            for permit in self.permits:
-                for system in permit["locks"]:
-                    starter = locks.Starter(self.run_id, permit["job"], self.vault.identity)
-                    locks.acquire(self.vault, system, starter, lease)
-        except YunweiError:
-            return
+            with contextlib.suppress(YunweiError):
+                for permit in list(self.permits):
+                    for system in permit["locks"]:
+                        starter = locks.Starter(self.run_id, permit["job"], self.vault.identity)
+                        locks.acquire(self.vault, system, starter, lease)
 
     def verdict(self) -> Verdict:
         """Return how the run ended, by its results and whether its gate permitted anything."""
@@ -143,6 +147,9 @@ class Session:
 
     def give_back(self) -> list[str]:
         """Give locks back and end the token; return what could not be."""
+        self._over.set()
+        if self._keeper:
+            self._keeper.join()  # else it could take a lock again
         warnings = []
         for system in sorted({system for permit in self.permits for system in permit["locks"]}):
             try:
@@ -203,6 +210,7 @@ def open_session(intent: Intent) -> Session:
     if fault is not None:
         session.close(Verdict("refused", fault.exit_code, str(fault)))
         raise fault
+    session.keep_alive()
     _state["current"] = session
     return session
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import os
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -53,12 +54,12 @@ class Versioned:
 
 
 class VaultClient:
-    """One login's view of Vault. Safe to use on both sides of a fork: each process has connections of its own."""
+    """One login's view of Vault. Each process and thread that uses it has connections of its own."""
 
     def __init__(self, settings: VaultSettings) -> None:
         self._settings = settings
         self._token = ""
-        self._connection: tuple[int, Any] | None = None
+        self._connections: dict[tuple[int, int], Any] = {}
         self._owns_token = False
         self.identity = ""
         self.lifetime_seconds = 0
@@ -176,7 +177,9 @@ class VaultClient:
             api.auth.approle.destroy_secret_id(role, secret_id)
 
     def renew(self) -> None:
-        """Prolong the token, within the longest lifetime that Vault set for it."""
+        """Prolong the token, within the longest lifetime that Vault set for it; one that cannot be is left as it is."""
+        if not self.renewable:
+            return
         with self._faults_named("auth/token/renew-self") as api:
             self.lifetime_seconds = int(api.auth.token.renew_self()["auth"]["lease_duration"])
 
@@ -187,7 +190,7 @@ class VaultClient:
             return
         with self._faults_named("auth/token/revoke-self", token) as api:
             api.auth.token.revoke_self()
-        self._connection = None
+        self._connections.clear()
 
     def _exchange(self, used: Credentials) -> None:
         hvac = _hvac()
@@ -237,15 +240,16 @@ class VaultClient:
             raise VaultError(f"Vault ({self.address}) failed at {path}: {error}. Read the server's log.") from None
 
     def _client(self, token: str) -> Any:
-        """Return hvac's client of this process: connections of a parent must not be shared after a fork."""
+        """Return hvac's client of this process and thread: connections of a parent must not be shared after a fork."""
         import requests  # noqa: PLC0415 - slow to import, comes with hvac
 
-        if self._connection is None or self._connection[0] != os.getpid():
+        here = (os.getpid(), threading.get_ident())
+        if here not in self._connections:
             session = requests.Session()
             session.trust_env = False  # no proxy and no .netrc from the environment comes between us and Vault
             session.verify = str(self._settings.ca_file)
             # An empty token is given on purpose: with None hvac looks in the environment and in ~/.vault-token.
-            client = _hvac().Client(
+            self._connections[here] = _hvac().Client(
                 self.address,
                 token="",
                 verify=session.verify,
@@ -253,9 +257,9 @@ class VaultClient:
                 timeout=_TIMEOUT_SECONDS,
                 allow_redirects=False,
             )
-            self._connection = (os.getpid(), client)
-        self._connection[1].token = token
-        return self._connection[1]
+        client = self._connections[here]
+        client.token = token
+        return client
 
     def _denied(self, path: str) -> VaultError:
         """Tell a dead token from a forbidden path: a live token may always look itself up."""

@@ -62,10 +62,6 @@ class CallbackModule(CallbackBase):
             sys.exit(error.exit_code)
         _end_as_interrupted_on_termination()
 
-    def v2_playbook_on_task_start(self, task: Any, is_conditional: bool) -> None:
-        """Prolong token and locks when it is time."""
-        self._keep_alive()
-
     def v2_runner_on_ok(self, result: Any) -> None:
         """Keep what a task said; remember what the gate permitted."""
         found = session.current()
@@ -118,17 +114,11 @@ class CallbackModule(CallbackBase):
             forged = found.recorder.compare_lock(host, task, summary, found.permits)
             if forged:
                 _display.display(f"NOT PERMITTED: {forged}", color=C.COLOR_ERROR)
-        self._keep_alive()
 
     def _keep_item(self, result: Any, status: str) -> None:
         """Keep a turn of a loop if it failed or has a summary; the loop as a whole is kept in any case."""
         if status == "failed" or result._result.get("yunwei") is not None:
             self._keep(result, status, turn=True)
-
-    def _keep_alive(self) -> None:
-        found = session.current()
-        if found:
-            found.keep_alive()
 
     def _close(self, verdict: Verdict) -> None:
         found = session.current()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -224,12 +225,17 @@ def test_an_end_that_vault_cannot_sign_is_recorded_all_the_same(bao: RealVault, 
     assert opened.ledger.find_run("r-1234")["signed"] == "no"
 
 
-def test_token_and_locks_are_prolonged_after_half_of_their_time(opened: session.Session):
-    _open(opened, systems=["mediation"])
-    version = opened.vault.cas_read("locks/mediation").version
-    opened.keep_alive()
-    assert opened.vault.cas_read("locks/mediation").version == version
-    opened.renewed -= 1801
-    opened.keep_alive()
-    assert opened.vault.cas_read("locks/mediation").version == version + 1
-    assert locks.holder(opened.vault, "mediation").number == opened.permits[0]["locks"]["mediation"]
+def test_token_and_locks_are_prolonged_while_one_task_lasts(bao: RealVault, inventory: InventoryCopy):
+    seconds = 6
+    bao.approle("brief", ["back-up-mediation"], ttl=f"{seconds}s")
+    inventory.edit(ESTATE, "engineer.json", "brief.json")
+    opened = session.open_session(_intent(inventory))
+    number = _open(opened, systems=["mediation"])["permit"]["locks"]["mediation"]
+    first, began = opened.vault.cas_read("locks/mediation").version, time.monotonic()
+    while time.monotonic() < began + 2 * seconds:
+        assert opened.vault.cas_read("locks/mediation").version >= first
+        time.sleep(0.2)
+    assert opened.vault.cas_read("locks/mediation").version >= first + 3
+    assert locks.holder(opened.vault, "mediation").number == number
+    assert opened.close() == []
+    assert locks.holder(bao.client(), "mediation") is None
