@@ -115,7 +115,7 @@ def test_what_restic_would_change_is_refused_and_nothing_differs(world, appender
 
 def test_a_prune_removes_nothing(world, appender):
     junk = world.base / "miyun" / "mediation" / "data" / "dd" / ("d" * 64)
-    junk.parent.mkdir()
+    junk.parent.mkdir(exist_ok=True)
     junk.write_bytes(b"what no index knows, which prune removes first")
     before = files(world)
     with contextlib.suppress(RefusedBySiteError):  # restic takes a file that it cannot remove lightly
