@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import struct
 from datetime import UTC, date, datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from yunwei_database import history_plan
 from yunwei_database import postgresql_history as sql
 from yunwei_database.faults import SqlError
+from yunwei_host import readback
+from yunwei_host.faults import NotAcceptedError
 
 from tests.inventories import MEDIATION, InventoryCopy
 from tests.unit import source_runner
 from yunwei import gate, work
 from yunwei.errors import RefusedError, UsageError
+from yunwei.ledger import Head
 
 NOW = datetime(2026, 12, 1, 17, 0, tzinfo=UTC)  # the next day in Shanghai
 RULES = """
@@ -69,8 +74,6 @@ def test_a_source_hands_out_rows_of_the_rule_s_table_alone(inventory: InventoryC
 
 
 def test_a_copy_of_the_export_goes_to_the_second_site(inventory: InventoryCopy):
-    from yunwei.ledger import Head
-
     assert "history:operations" in work.sync_work(inventory.load(), "mediation", Head(1, "ab" * 32), NOW)["items"]
 
 
@@ -209,3 +212,38 @@ def test_source_and_host_know_rows_by_the_same():
     settings = text.split("SESSION_SETTINGS = ", 1)[1].split('"""')[1]
     for name, value in sql.OUTPUT.items():
         assert f"('{name}', '{value}')" in settings.replace("ISO, YMD", "ISO,YMD")
+
+
+@pytest.mark.parametrize(
+    ("pieces", "words"),
+    [
+        ([b"1\ta\n2", b"\tb\n3\tc\n"], None),
+        ([b"1\ta\n"], "the export holds 1 rows, its listing 3"),
+        ([b"1\n2\n3\n4\n"], "the export holds 4 rows, its listing 3"),
+        ([b"1\n2\n3\n4"], "the last row is cut short"),
+        ([], "the export holds 0 rows, its listing 3"),
+    ],
+)
+def test_an_export_with_other_rows_than_its_listing_is_none(pieces: list[bytes], words: str | None):
+    lines = [b'{"t":"history"}\n', b'{"t":"rows","rows":2}\n', b'{"t":"part","rows":1}\n']
+    repository = SimpleNamespace(open_dump=lambda *_: _Dump(pieces))
+    payload = {"snapshot": "s", "path": "p", "bytes": len(b"".join(pieces)), "sha256": "x"}
+    with pytest.raises(NotAcceptedError, match=words) if words else contextlib.nullcontext():
+        found = readback.read_back(repository, payload, {"kind": "history", "engine": "postgresql"}, lambda: lines)
+        assert found["how"] == "sha256, rows"
+
+
+class _Dump:
+    """What a repository gives back, piece by piece."""
+
+    def __init__(self, pieces: list[bytes]) -> None:
+        self._pieces, self._bytes = list(pieces), len(b"".join(pieces))
+
+    def read(self) -> bytes:
+        return self._pieces.pop(0) if self._pieces else b""
+
+    def finish(self) -> tuple[int, str]:
+        return self._bytes, "x"
+
+    def abort(self) -> None:
+        """Nothing runs."""

@@ -56,10 +56,11 @@ def test_keeps_the_newest_and_removes_the_rest_oldest_first():
     assert removed([record(number, number) for number in range(1, 5)], work()) == [4, 3, 2]
 
 
+@pytest.mark.parametrize("kind", ["logs", "history"])
 @pytest.mark.parametrize("site", ["miyun", None])
-def test_archived_logs_stay_six_months_whatever_policy_says(site):
-    item = "logs:app1"
-    records = [record(number, days, item=item, kind="logs") for number, days in enumerate((1, 2, 183, 185, 200))]
+def test_archives_stay_six_months_whatever_policy_says(site, kind):
+    item = f"{kind}:app1"
+    records = [record(number, days, item=item, kind=kind) for number, days in enumerate((1, 2, 183, 185, 200))]
     assert removed(records, work(items=[item], needs_site=site)) == [4, 3]
     assert removed(records, work(needs_site=site)) == []
 
