@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from yunwei import locks
-from yunwei.errors import LedgerError, UsageError, VaultError, YunweiError
+from yunwei.errors import LedgerError, UsageError, VaultError, VaultTokenError, YunweiError
 from yunwei.ledger import Ledger, utc_now
 from yunwei.ledger.process import describe_self
 from yunwei.policy import Policy, load
@@ -100,9 +100,12 @@ class Session:
     def _prolong(self) -> None:
         lease = self.policy.estate.lock.lease_seconds
         # After a third of the time: where Vault does not answer, there is a second try before it is over.
-        while not self._over.wait(min(lease, self.vault.lifetime_seconds) / 3):
-            with contextlib.suppress(YunweiError):  # what is lost shows where it is needed next
+        while not self._over.wait(max(1, min(lease, self.vault.lifetime_seconds) / 3)):
+            try:
                 self.vault.renew()
+            except YunweiError as error:
+                if isinstance(error, VaultTokenError):
+                    return  # over for good; what needs it next says so
             with contextlib.suppress(YunweiError):
                 for permit in list(self.permits):
                     for system in permit["locks"]:
