@@ -1,6 +1,6 @@
 """Damage in this site's repository: the backups that it hits, and how the repository is made fit to build on again.
 
-A verification marks and notes; the next job that writes mends before it does anything else.
+A verification marks and notes; the next back-up or retirement mends before it does anything else.
 """
 
 from __future__ import absolute_import, division, print_function
@@ -31,7 +31,7 @@ def can_read_on(lines):
 
 
 def note_damage(store, packs=()):
-    """Let the next job that writes mend the repository; `packs` are those known to be damaged or gone."""
+    """Let the next back-up or retirement mend the repository; `packs` are those known to be damaged or gone."""
     known = store.pending().get(_NOTE) or {"packs": []}
     store.note(_NOTE, {"kind": "damage", "packs": sorted(set(known["packs"]) | set(packs))})
 
