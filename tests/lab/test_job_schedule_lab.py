@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -66,7 +67,8 @@ def test_a_run_that_was_missed_is_made_up_for_by_policys_account_with_a_login_of
     lab.podman(HOST, "systemctl", "start", f"{unit}.service")
     first = told(lab)[0].split()
     assert first[:3] == ["ops", "/run/yunwei/logins/sync-to-miyun-mediation.json", "/var/lib/yunwei-runs"]
-    assert first[3:] == ["run", "sync-to-miyun", "--system", "mediation", "--inventory", "/etc/yunwei/inventory"]
+    place = ["--system", "mediation", "--inventory", "/etc/yunwei/inventory"]
+    assert first[3:] == ["run", "sync-to-miyun", *place, "--json"]
     fired = lab.podman(HOST, "systemctl", "show", "-p", "LastTriggerUSec", "--value", f"{unit}.timer").stdout
     assert fired.strip() not in ("", "n/a", "0")
 
@@ -96,3 +98,14 @@ def test_damage_of_every_kind_is_found_by_the_proof_and_put_back_by_the_next_run
     assert lab.podman(HOST, "sh", "-c", f"cat {FOLDER}/*.timer.d/off.conf.put-aside-*").stdout.startswith("[Timer]")
     assert lab.podman(HOST, "cat", own).stdout
     lab.podman(HOST, "rm", own)
+
+
+def test_a_run_that_could_not_be_judged_reaches_people(lab: Any) -> None:
+    program = """#!/bin/sh\necho '{"run_id": "r-1", "reason": "suspicious"}'\nexit 4\n"""
+    lab.podman(HOST, "sh", "-c", f"cat > {COMMAND}", stdin=program)
+    unit = "yunwei-back-up-mediation.service"
+    assert lab.podman(HOST, "systemctl", "start", unit, check=False).returncode
+    told_last = json.loads(lab.podman(HOST, "tail", "-n", "1", "/var/log/yunwei-alerts.jsonl").stdout)
+    found = [told_last[name] for name in ("job", "system", "kind", "run", "reason")]
+    assert found == ["back-up", "mediation", "unjudged", "r-1", "suspicious"]
+    lab.podman(HOST, "systemctl", "reset-failed", unit)

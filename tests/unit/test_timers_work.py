@@ -38,7 +38,8 @@ def test_a_timer_starts_its_job_for_its_system_with_a_login_of_its_own(lab: Inve
     timers = {timer["name"]: timer for timer in work.timers_work(lab.load(), "mediation")["timers"]}
     inspect = timers["inspect-backup-sites-mediation"]
     place = ["--system", "mediation", "--inventory", "/etc/yunwei/inventory"]
-    assert inspect["command"] == ["/usr/local/bin/yunwei", "inspect", "backup-sites", *place]
+    teller = ["/usr/libexec/yunwei-tell/yunwei_tell.py", "run", "inspect-backup-sites", "mediation"]
+    assert inspect["command"] == [*teller, "/usr/local/bin/yunwei", "inspect", "backup-sites", *place, "--json"]
     assert inspect["environment"]["YUNWEI_LOGIN_FILE"] == "/run/yunwei/logins/inspect-mediation.json"
     verify = timers["verify-backups-mediation"]
     assert verify["command"] == ["/usr/local/bin/yunwei", "backups", "verify", *place]

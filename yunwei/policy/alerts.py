@@ -1,4 +1,7 @@
-"""Who is told when the newest proven copy grows too old: the part `alerts` of `policy/estate.yml`."""
+"""Who is told when the newest proven copy grows too old, or a timed job does not end well.
+
+The part `alerts` of `policy/estate.yml`.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +35,7 @@ class MailChannel(Model):
     port: Port = Field(default=25, description="the relay's port")
     starttls: bool = Field(default=True, description="true: only over TLS with a certificate that holds")
     ca_file: AbsolutePath | None = Field(
-        default=None, description="on the watching host, what signed the relay's certificate; null: the host's own"
+        default=None, description="on the hosts that tell, what signed the relay's certificate; null: the host's own"
     )
     sender: Mailbox = Field(description="a mailbox such as alerts@example.org")
     recipients: list[Mailbox] = Field(min_length=1, description="at least one mailbox; of a role, not of a person")
@@ -45,14 +48,14 @@ class WebhookChannel(Model):
         pattern=r"^https?://[^\s/]+(/\S*)?$", description="an http or https address"
     )
     ca_file: AbsolutePath | None = Field(
-        default=None, description="on the watching host, what signed the server's certificate; null: the host's own"
+        default=None, description="on the hosts that tell, what signed the server's certificate; null: the host's own"
     )
 
 
 class FileChannel(Model):
-    """A file on the watching host that gets one line of JSON for each alert."""
+    """A file on each host that tells, which gets one line of JSON for each alert."""
 
-    path: AbsolutePath = Field(description="an absolute path on the watching host")
+    path: AbsolutePath = Field(description="an absolute path on the hosts that tell")
 
 
 class Channels(Model):

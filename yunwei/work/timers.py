@@ -9,6 +9,9 @@ from yunwei.policy import Policy, System
 from yunwei.policy.schedule import Schedule
 from yunwei.policy.timers import TIMED_JOBS, Timers
 from yunwei.vault_policies import policy_name
+from yunwei.work.watch import WatchRules, watch_rules
+
+_TELLER = "/usr/libexec/yunwei-tell/yunwei_tell.py"
 
 
 class Moment(TypedDict):
@@ -41,6 +44,8 @@ class TimersWork(TypedDict):
     command: str
     state: str
     logins: str
+    alerts: WatchRules | None
+    """Who is told of a run that did not end well, and how; nobody where policy has no `alerts`."""
     timers: list[Timer]
 
 
@@ -54,7 +59,8 @@ def timers_work(policy: Policy, system_id: str) -> TimersWork:
         "system": system.id,
         "timezone": policy.estate.timezone,
         **{name: getattr(timers, name) for name in ("user", "command", "state", "logins")},  # type: ignore[typeddict-item]
-        "timers": [_timer(timers, system, job, moments) for job, moments in scheduled(policy, system).items()],
+        "alerts": watch_rules(policy) if policy.estate.alerts else None,
+        "timers": [_timer(policy, timers, system, job, moments) for job, moments in scheduled(policy, system).items()],
     }
 
 
@@ -79,11 +85,14 @@ def login_name(job: str, system: str) -> str:
     return policy_name(job, system)
 
 
-def _timer(timers: Timers, system: System, job: str, moments: list[Schedule]) -> Timer:
+def _timer(policy: Policy, timers: Timers, system: System, job: str, moments: list[Schedule]) -> Timer:
+    command = [timers.command, *TIMED_JOBS[job], "--system", system.id, "--inventory", timers.inventory]
+    if policy.estate.alerts:
+        command = [_TELLER, "run", job, system.id, *command, "--json"]
     return {
         "name": f"{job}-{system.id}",
         "description": f"yunwei: {job} of system {system.id}",
-        "command": [timers.command, *TIMED_JOBS[job], "--system", system.id, "--inventory", timers.inventory],
+        "command": command,
         "user": timers.user,
         "environment": {
             "YUNWEI_LOGIN_FILE": f"{timers.logins}/{login_name(job, system.id)}.json",

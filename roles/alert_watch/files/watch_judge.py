@@ -72,7 +72,7 @@ def choose(findings, told, repeat_seconds, now):
     """Return the keys of what a channel is to be told now, sorted: (alerts, recoveries).
 
     Args:
-        findings: {key: finding}.
+        findings: {key: finding}; one with a true "once" is told and not repeated.
         told: what this channel was told and is not over: {key: {"kind", "at"}}.
         repeat_seconds: how long an alert that stays as it is holds its peace.
     """
@@ -86,6 +86,8 @@ def _is_due(finding, before, repeat_seconds, now):
         return False
     if before is None or before["kind"] != finding["kind"]:
         return True
+    if finding.get("once"):
+        return False
     # A time in the future was written by a clock that has been set back since.
     return not 0 <= now - before["at"] < repeat_seconds
 

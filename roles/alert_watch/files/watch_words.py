@@ -14,6 +14,16 @@ _WORDS = {
         "undelivered": "告警渠道 %(channel)s 送不出告警：%(reason)s。",
         "recovered": "已恢复——%(who)s：第二站点最新的已验收且经核验的副本距今 %(age)s，限值 %(limit)s。",
         "recovered channel": "已恢复——告警渠道 %(channel)s 又能送出告警。",
+        "run": "%(who)s：定时启动的作业%(ended)s（UTC %(began)s 开始，退出码 %(code)s，%(record)s）：%(reason)s。",
+        "failed": "失败",
+        "unusable": "未能运行，用法或策略有误",
+        "refused": "被拒绝",
+        "unjudged": "结果无法判断",
+        "interrupted": "中断，没有留下结果",
+        "run record": "运行号 %s",
+        "no record": "没有运行号",
+        "run next": "在控制机上执行 yunwei evidence list 和 journalctl -u yunwei-%(job)s-%(system)s.service，"
+        "查明原因后再执行该作业。",
         "next": "下一步：",
         "late next": "在控制机上执行 yunwei evidence list 和 yunwei backups list --system %(system)s，"
         "查明最近的备份和同步为何没有完成；控制机没有响应时，先恢复控制机。",
@@ -38,6 +48,17 @@ _WORDS = {
         "recovered": "Recovered: %(who)s: the newest accepted and verified copy at the second site is %(age)s old; "
         "the limit is %(limit)s.",
         "recovered channel": "Recovered: the alert channel %(channel)s can be told again.",
+        "run": "%(who)s: the job that its timer started %(ended)s (began %(began)s UTC, exit code %(code)s, "
+        "%(record)s): %(reason)s.",
+        "failed": "failed",
+        "unusable": "could not run, its words or the policy are wrong",
+        "refused": "was refused",
+        "unjudged": "could not be judged",
+        "interrupted": "was cut off and left no result",
+        "run record": "run %s",
+        "no record": "no run id",
+        "run next": "on the controller, yunwei evidence list and journalctl -u yunwei-%(job)s-%(system)s.service show "
+        "why; then run the job again.",
         "next": "Next: ",
         "late next": "on the controller, yunwei evidence list and yunwei backups list --system %(system)s show why the "
         "last backups and syncs did not end well; where the controller does not answer, bring it back first.",
@@ -66,6 +87,8 @@ def duration(seconds, language):
 def tell(finding, language):
     """Return what an alert or a recovery says, with its next step."""
     words, kind = _WORDS[language], finding["kind"]
+    if "job" in finding:
+        return words["run"] % _run_values(finding, language) + " " + words["next"] + words["run next"] % finding
     if "channel" in finding:
         values = finding
         said = words["undelivered" if kind != "good" else "recovered channel"] % values
@@ -75,11 +98,26 @@ def tell(finding, language):
     return said if kind == "good" else said + " " + words["next"] + words[kind + " next"] % values
 
 
+def _who(finding, what, language):
+    return ("%s（%s）%s" if language == "zh" else "%s (%s) %s") % (finding["name"][language], finding["system"], what)
+
+
+def _run_values(finding, language):
+    words, run, code = _WORDS[language], finding["run"], finding["exit_code"]
+    return {
+        "who": _who(finding, finding["job"], language),
+        "ended": words[finding["kind"]],
+        "began": finding["began"],
+        "code": "?" if code is None else code,
+        "record": words["run record"] % run if run else words["no record"],
+        "reason": finding["reason"],
+    }
+
+
 def _values(finding, language):
-    who = "%s（%s）%s" if language == "zh" else "%s (%s) %s"
     age = finding["age_seconds"]
     return {
-        "who": who % (finding["name"][language], finding["system"], finding["item"]),
+        "who": _who(finding, finding["item"], language),
         "system": finding["system"],
         "age": duration(age, language) if age is not None else "?",
         "limit": duration(finding["limit_seconds"], language),

@@ -4,7 +4,7 @@ import json
 import time
 
 FOLDER = "/usr/libexec/yunwei-watch"
-PROGRAMS = ("yunwei_watch.py", "watch_judge.py", "watch_words.py", "watch_channels.py")
+PROGRAMS = ("yunwei_watch.py", "watch_telling.py", "watch_judge.py", "watch_words.py", "watch_channels.py")
 CONFIGURATION = ("/etc/yunwei-watch/rules.json", "/etc/yunwei-watch/signing_key.pub")
 
 

@@ -1,5 +1,6 @@
 """Every timer of the policy is there as policy wants it, in force, and no other; logins can only lie in memory."""
 
+import json
 import os
 import re
 from pathlib import Path
@@ -8,6 +9,7 @@ import pytest
 
 from yunwei import policy
 from yunwei.work.timers import timers_work
+from yunwei.work.watch import watch_rules
 
 POLICY = policy.load(Path(os.environ["YUNWEI_INVENTORY"]))
 WANTED = {f"yunwei-{timer['name']}": timer for name in POLICY.systems for timer in timers_work(POLICY, name)["timers"]}
@@ -71,6 +73,30 @@ def test_it_runs_its_job_when_policy_says_and_catches_up(host, shown, name):
     for variable, value in WANTED[name]["environment"].items():
         assert f"Environment={variable}={value}" in service
     assert shown[f"{name}.service"]["User"] == TIMERS.user
+
+
+@pytest.mark.skipif(POLICY.estate.alerts is None, reason="policy has no alerts")
+def test_people_are_told_of_runs_that_do_not_end_well(host, shown):
+    for name in (
+        "",
+        "/yunwei_tell.py",
+        "/watch_telling.py",
+        "/watch_judge.py",
+        "/watch_words.py",
+        "/watch_channels.py",
+    ):
+        found = host.file(f"/usr/libexec/yunwei-tell{name}")
+        assert (found.user, found.group, found.mode & 0o022) == ("root", "root", 0)
+    assert json.loads(host.file("/etc/yunwei-tell/rules.json").content_string) == watch_rules(POLICY)
+    with host.sudo():
+        marks = host.file("/var/lib/yunwei-tell/runs")
+        assert (marks.user, marks.mode) == (TIMERS.user, 0o700)
+    if shown is None:
+        assert "/usr/libexec/yunwei-tell/yunwei_tell.py" in host.file("/etc/cron.d/yunwei-tell").content_string
+        return
+    timer = host.check_output("systemctl show -p UnitFileState,ActiveState,FragmentPath yunwei-tell.timer")
+    wanted = {"UnitFileState=enabled", "ActiveState=active", f"FragmentPath={FOLDER}/yunwei-tell.timer"}
+    assert set(timer.splitlines()) == wanted
 
 
 def test_no_other_timer_of_the_schedule_is_there(host, shown):
