@@ -10,6 +10,7 @@ import yaml
 
 from tests.inventories import ESTATE, InventoryCopy
 from yunwei import vault_policies, work
+from yunwei.cli.parser import build_parser
 from yunwei.errors import UsageError
 from yunwei.policy.timers import TIMED_JOBS
 from yunwei.work.watch import watch_rules
@@ -38,12 +39,22 @@ def test_a_timer_starts_its_job_for_its_system_with_a_login_of_its_own(lab: Inve
     timers = {timer["name"]: timer for timer in work.timers_work(lab.load(), "mediation")["timers"]}
     inspect = timers["inspect-backup-sites-mediation"]
     place = ["--system", "mediation", "--inventory", "/etc/yunwei/inventory"]
-    teller = ["/usr/libexec/yunwei-tell/yunwei_tell.py", "run", "inspect-backup-sites", "mediation"]
-    assert inspect["command"] == [*teller, "/usr/local/bin/yunwei", "inspect", "backup-sites", *place, "--json"]
+    teller = ["/usr/libexec/yunwei-tell/yunwei_tell.py", "run"]
+    told = [*teller, "inspect-backup-sites", "mediation"]
+    assert inspect["command"] == [*told, "/usr/local/bin/yunwei", "inspect", "backup-sites", *place, "--json"]
     assert inspect["environment"]["YUNWEI_LOGIN_FILE"] == "/run/yunwei/logins/inspect-mediation.json"
     verify = timers["verify-backups-mediation"]
-    assert verify["command"] == ["/usr/local/bin/yunwei", "backups", "verify", *place]
+    told = [*teller, "verify-backups", "mediation"]
+    assert verify["command"] == [*told, "/usr/local/bin/yunwei", "backups", "verify", *place, "--json"]
     assert verify["environment"]["YUNWEI_LOGIN_FILE"] == "/run/yunwei/logins/verify-backups-mediation.json"
+
+
+def test_what_a_timer_starts_prints_the_document_that_people_are_told_from(lab: InventoryCopy) -> None:
+    commands = [timer["command"] for timer in work.timers_work(lab.load(), "mediation")["timers"]]
+    assert len(commands) == len(TIMED_JOBS)
+    for command in commands:
+        program = command.index("/usr/local/bin/yunwei")
+        assert build_parser().parse_args(command[program + 1 :]).json
 
 
 def test_every_timers_login_can_be_handed_out() -> None:
