@@ -21,7 +21,7 @@ from yunwei.cli import main
 from yunwei.lab import keys
 from yunwei.ledger import Ledger
 
-SIGNING = ("miyun_receipt.py", "miyun_head.py", "miyun_copies.py")
+SIGNING = ("miyun_receipt.py", "miyun_reread.py", "miyun_head.py", "miyun_copies.py")
 APPENDING = ("append_session.py", "append_rules.py", "hpack.py", "site_limits.py")
 RULES = {
     "items": ["database:mediation", "files:app"],
