@@ -87,6 +87,7 @@ class Lab:
         return subprocess.run(
             [str(BIN / "ansible-playbook"), "-i", str(self.inventory / "hosts.yml"), f"playbooks/{name}.yml", *words],
             cwd=root,
+            stdin=subprocess.DEVNULL,  # of its own: ssh of another test may have made the shared one non-blocking
             capture_output=True,
             text=True,
             env={**os.environ, **(env or {})},
