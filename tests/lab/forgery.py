@@ -115,19 +115,31 @@ class Forger:
         text = "".join(json.dumps(line, sort_keys=True) + "\n" for line in [record, *lines[1:]])
         self.save(item, "manifest", text.encode("ascii"), run)
 
+    def first_blob(self, snapshot: str) -> tuple[str, int]:
+        """Return the path of the pack that holds the first blob of a snapshot's file, and an offset in that blob."""
+        tree = json.loads(self.restic("cat", "snapshot", "--no-lock", snapshot))["tree"]
+        blob = json.loads(self.restic("cat", "blob", "--no-lock", tree))["nodes"][0]["content"][0]
+        for index in self.restic("list", "index", "--no-lock").decode().split():
+            for pack in json.loads(self.restic("cat", "index", "--no-lock", index))["packs"]:
+                for one in pack["blobs"]:
+                    if one["id"] == blob:
+                        path = f"{self.repository}/data/{pack['id'][:2]}/{pack['id']}"
+                        return path, one["offset"] + one["length"] // 2
+        raise LookupError(blob)
+
     @contextmanager
-    def damaged_pack(self) -> Iterator[None]:
-        """Flip one byte of the largest pack for a while."""
-        find = f"find {self.repository}/data -type f -printf '%s %p\\n' | sort -n | tail -1 | cut -d' ' -f2-"
-        pack = inside(self.lab, "miyun1", "sh", "-c", find).decode().strip()
+    def damaged_pack(self, item: str) -> Iterator[None]:
+        """Flip one byte of the newest payload of an item for a while."""
+        pack, offset = self.first_blob(self.newest(item, "payload")["id"])
         flip = (
-            "import sys; f=open(sys.argv[1],'r+b'); f.seek(5000); b=f.read(1); f.seek(5000); f.write(bytes([b[0]^1]))"
+            "import sys; f=open(sys.argv[1],'r+b'); at=int(sys.argv[2]); "
+            "f.seek(at); b=f.read(1); f.seek(at); f.write(bytes([b[0]^1]))"
         )
-        inside(self.lab, "miyun1", "python3", "-c", flip, pack)
+        inside(self.lab, "miyun1", "python3", "-c", flip, pack, str(offset))
         try:
             yield
         finally:
-            inside(self.lab, "miyun1", "python3", "-c", flip, pack)
+            inside(self.lab, "miyun1", "python3", "-c", flip, pack, str(offset))
 
     @contextmanager
     def hidden(self, pattern: str) -> Iterator[None]:

@@ -8,8 +8,6 @@ import re
 import shutil
 import subprocess
 import tarfile
-import threading
-import time
 from contextlib import contextmanager
 
 import pytest
@@ -187,29 +185,24 @@ def _tar_without(payload: bytes, victim: bytes) -> bytes:
 
 @contextmanager
 def _hand_on_scratch(lab: Lab, command: str):
-    """Repeat a command on the drill host while the drill runs there."""
-    over = threading.Event()
-
-    def work() -> None:
-        while not over.is_set():
-            lab.podman("scratch1", "sh", "-c", command, check=False)
-            time.sleep(0.05)
-
-    thread = threading.Thread(target=work)
-    thread.start()
+    """Repeat a command on the drill host while the drill runs: the host itself loops, so no moment is missed."""
+    mark = "/run/yunwei-test-hand"
+    inside(lab, "scratch1", "touch", mark)
+    loop = f"while test -e {mark}; do {command}; sleep 0.02; done > /dev/null 2>&1"
+    hand = subprocess.Popen(["podman", "exec", f"yunwei-{lab.slot}-scratch1", "sh", "-c", loop])
     try:
         yield
     finally:
-        over.set()
-        thread.join()
+        inside(lab, "scratch1", "rm", mark)
+        hand.wait()
 
 
 def test_a_flipped_byte_at_the_site_is_named(forger, stranger):
-    with forger.damaged_pack():
+    with forger.damaged_pack(DATABASE):
         document = stranger(1)
     ((thing, cause),) = reasons(document).items()
     assert document["verdict"] == "failed"
-    assert re.fullmatch(rf"({DATABASE}|{FILES}), snapshot [0-9a-f]{{16}}", thing)
+    assert re.fullmatch(rf"{DATABASE}, snapshot [0-9a-f]{{16}}", thing)
     assert "the repository is damaged" in cause
 
 
@@ -294,7 +287,8 @@ def test_a_disk_that_fills_half_way_says_nothing_about_the_backup(lab, tmp_path)
     mount = ["podman", "exec", "--privileged", f"yunwei-{lab.slot}-scratch1"]
     small = "mkdir -p /srv/restore && mount -t tmpfs -o size=400m tmpfs /srv/restore"
     subprocess.run([*mount, "sh", "-c", small], check=True)
-    fill = "ls /srv/restore/*/pg/data/PG_VERSION && dd if=/dev/zero of=/srv/restore/.fill bs=1M"
+    write = "dd if=/dev/zero of=/srv/restore/.fill bs=1M oflag=append conv=notrunc"
+    fill = f"ls /srv/restore/*/pg/data/PG_VERSION && {write}"
     try:
         with _hand_on_scratch(lab, fill):
             document = lab.json("drill", "--system", SYSTEM, "-i", str(inventory), expect=4)
