@@ -14,6 +14,7 @@ from .records import payloads_of
 from .tripwire import table_key, table_value
 
 DAY = 86400
+_PIECE_LINES = 1000
 
 
 def choose_baseline(records, item, snapshot_ids, now):
@@ -40,16 +41,38 @@ def read_baseline(repository, record):
 
     Raises FaultError when the stored manifest is not the one that was accepted.
     """
-    places, payloads, packer, packed = {}, {}, zlib.compressobj(6), []
+    places, payloads, packed = {}, {}, Packed()
     for line in accepted_lines(repository, record):
         if line.get("t") != "file":
             continue
-        packed.append(packer.compress((to_json(_told(line)) + "\n").encode("ascii")))
+        packed.add(to_json(_told(line)) + "\n")
         if line["k"] == "f":
             # One text for each payload, not one for each file.
             places[line["p"]] = (payloads.setdefault(line["in"], line["in"]), line["sha256"])
-    packed.append(packer.flush())
-    return places, b"".join(packed)
+    return places, packed.end()
+
+
+class Packed:
+    """Lines of text, compressed in larger pieces."""
+
+    def __init__(self):
+        """Begin with none."""
+        self._packer, self._packed, self._lines = zlib.compressobj(1), [], []
+
+    def add(self, line):
+        """Add a line with its end."""
+        self._lines.append(line)
+        if len(self._lines) >= _PIECE_LINES:
+            self._pack()
+
+    def end(self):
+        """Return all as one zlib stream."""
+        self._pack()
+        return b"".join(self._packed) + self._packer.flush()
+
+    def _pack(self):
+        self._packed.append(self._packer.compress("".join(self._lines).encode("ascii")))
+        self._lines = []
 
 
 def read_tables(repository, record):
@@ -83,10 +106,12 @@ def _lines(dump):
         piece = dump.read()
         lines = (rest + piece).split(b"\n")
         rest = lines.pop()
-        for line in lines:
-            try:
-                yield json.loads(line.decode("ascii"))
-            except ValueError:
-                raise FaultError("a stored manifest holds a line that is no JSON")
+        try:
+            # As one list: a call for each of a hundred thousand lines would cost more than the line.
+            values = json.loads("[%s]" % b",".join(lines).decode("ascii"))
+        except ValueError:
+            raise FaultError("a stored manifest holds a line that is no JSON")
+        for value in values:
+            yield value
         if not piece:
             return

@@ -19,6 +19,8 @@ from .names import NameRefusedError, decode_absolute_path
 
 # Stands for the payload that is being stored, until its id is known. No snapshot has this id.
 OWN = "0" * 64
+# Made once: json.dumps makes one for each of a hundred thousand lines.
+_ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"))
 RELATIONS = ("same_snapshot", "bracketed", "physical")
 
 
@@ -165,7 +167,7 @@ def digest_of(pieces):
 
 def to_json(value):
     """Return `value` as one line of ASCII JSON with sorted keys."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"))
+    return _ENCODER.encode(value)
 
 
 def _number(line, key):

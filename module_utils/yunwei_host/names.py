@@ -15,6 +15,7 @@ import unicodedata
 SAFE = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789/_.-~+,=:@"
 _ENCODED = tuple(chr(code) if code in bytearray(SAFE) else "%%%02X" % code for code in range(256))
 _BYTES = tuple(bytes(bytearray([code])) for code in range(256))
+_PLAIN = re.compile(r"\A[A-Za-z0-9/_.~+,=:@-]*\Z")
 _CANONICAL = re.compile(r"\A(?:[A-Za-z0-9/_.~+,=:@-]|%[0-9A-F]{2})*\Z")
 _ESCAPE = re.compile(r"%([0-9A-F]{2})")
 
@@ -30,6 +31,8 @@ def encode_name(raw):
 
 def decode_name(text):
     """Return the bytes that `text` stands for; raises NameRefusedError for any spelling but the canonical one."""
+    if _PLAIN.match(text):
+        return text.encode("ascii")
     if not _CANONICAL.match(text):
         raise NameRefusedError("not a percent-encoded name: %r" % (text[:200],))
     parts = _ESCAPE.split(text)  # what stands for itself and pairs of hex digits take turns
